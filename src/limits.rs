@@ -1,0 +1,105 @@
+//! Every bound in the program, with the reason for its size and what happens when it is reached.
+
+// --- connections ---------------------------------------------------------------------------------
+
+/// Connections served at once, unless `CONNECTIONS_MAX` says otherwise: far above what one host's
+/// clients open, low enough that their threads stay under 64 MiB. Beyond it the oldest idle
+/// connection is closed; where none is idle, new ones wait in the kernel's backlog.
+pub(crate) const CONNECTIONS_MAX: usize = 1024;
+/// The most an operator may raise it to: two descriptors each must fit the usual hard limit.
+pub(crate) const CONNECTIONS_CEILING: usize = 65_536;
+/// Connections of one address (one /64 of IPv6) that have not yet shown a good credential. A
+/// stranger cannot take every place; further ones are closed at once.
+pub(crate) const STRANGERS_PER_PEER_MAX: usize = 64;
+/// Stack of a connection's thread. The deepest path is a TLS handshake, at under 60 KiB.
+pub(crate) const STACK_BYTES: usize = 256 * 1024;
+/// A worker without a connection for this long ends.
+pub(crate) const WORKER_IDLE_SECS: u64 = 10;
+/// Upgraded streams (attach, exec, `BuildKit` sessions) at once. Beyond: 429 with a sentence.
+pub(crate) const UPGRADES_MAX: usize = 100;
+
+// --- heads ---------------------------------------------------------------------------------------
+
+/// Request line plus headers: a target and one large `X-Registry-Config`. Beyond: 431.
+pub(crate) const HEAD_BYTES_MAX: usize = 96 * 1024;
+/// Headers in one head; a browser sends twenty. Beyond: 431.
+pub(crate) const HEADER_COUNT_MAX: usize = 100;
+/// Bytes of a request target: a real controller repeats a whole create body in the query.
+/// Beyond: 414.
+pub(crate) const TARGET_BYTES_MAX: usize = 64 * 1024;
+/// Size line of a chunk with its extensions, which are dropped. Beyond: 400.
+pub(crate) const CHUNK_HEAD_BYTES_MAX: usize = 64;
+/// Trailer section, which is dropped. Beyond: 400.
+pub(crate) const TRAILER_BYTES_MAX: usize = 4 * 1024;
+/// Digits of a decimal length: nineteen always fit 64 bits. Beyond: 400.
+pub(crate) const LENGTH_DIGITS_MAX: usize = 19;
+/// Hexadecimal digits of a chunk size: fifteen always fit 64 bits. Beyond: 400.
+pub(crate) const CHUNK_DIGITS_MAX: usize = 15;
+
+// --- buffers -------------------------------------------------------------------------------------
+
+/// First reading of a client: holds every head the Docker CLI sends. Grows to `HEAD_BYTES_MAX`.
+pub(crate) const HEAD_BUFFER_BYTES: usize = 4 * 1024;
+/// One reading of the Engine or of a body on its way; a unix socket hands over no more at once.
+pub(crate) const BODY_BUFFER_BYTES: usize = 64 * 1024;
+/// One turn of the kernel moving bytes between sockets: the most an unprivileged pipe may hold.
+pub(crate) const SPLICE_BYTES: usize = 1024 * 1024;
+/// Bodies shorter than this are copied: two pipes cost more than they save.
+pub(crate) const SPLICE_FROM_BYTES: u64 = 256 * 1024;
+/// An answer of the Engine that is read whole (a ping, a probe). Beyond: an error.
+pub(crate) const ENGINE_ANSWER_BYTES_MAX: usize = 64 * 1024;
+/// Drained from a client that still sends after an early answer, so that it can read it.
+pub(crate) const LINGER_BYTES_MAX: u64 = 8 * 1024 * 1024;
+
+// --- time ----------------------------------------------------------------------------------------
+
+/// From the connection to the end of the TLS handshake. Beyond: closed.
+pub(crate) const TLS_HANDSHAKE_SECS: u64 = 10;
+/// From a head's first byte to its last. Beyond: closed.
+pub(crate) const HEAD_SECS: u64 = 10;
+/// Between two requests of one connection; longer than the usual proxy's. Beyond: closed.
+pub(crate) const IDLE_SECS: u64 = 120;
+/// A blocking read gives up this often to look around: a client that left, an end of the agent.
+/// Well below the second within which a departed client must end the Engine's side.
+pub(crate) const TICK_MILLIS: u64 = 250;
+/// No progress writing an answer of our own. Beyond: closed.
+pub(crate) const WRITE_STALL_SECS: u64 = 10;
+/// No progress of a stream whose reader pauses (a pager on a followed log). Beyond: closed.
+pub(crate) const STREAM_STALL_SECS: u64 = 3600;
+/// Connecting to the Engine and waiting for its head, unless `REQUEST_TIMEOUT` says otherwise.
+/// Beyond: 502 and 504.
+pub(crate) const ENGINE_SECS: u64 = 30;
+/// The most `REQUEST_TIMEOUT` may be: an hour is a stuck Engine.
+pub(crate) const ENGINE_SECS_CEILING: u64 = 3600;
+/// One readiness probe. Beyond: not ready.
+pub(crate) const PROBE_SECS: u64 = 2;
+/// A readiness probe's answer serves everyone who asks this soon after it.
+pub(crate) const PROBE_FRESH_MILLIS: u64 = 1000;
+/// Exchanges in flight at the end of the agent. Beyond: cut.
+pub(crate) const DRAIN_SECS: u64 = 10;
+/// A client that was answered early may send on for this long. Beyond: closed.
+pub(crate) const LINGER_SECS: u64 = 2;
+/// Pause after an accept error that more attempts would only repeat (out of descriptors).
+pub(crate) const ACCEPT_PAUSE_MILLIS: u64 = 100;
+/// Seconds of silence before the kernel asks whether a peer is still there, and between askings.
+pub(crate) const KEEPALIVE_SECS: u32 = 30;
+
+// --- files ---------------------------------------------------------------------------------------
+
+/// A token or a password in a file. Beyond: refused at start.
+pub(crate) const SECRET_FILE_BYTES_MAX: u64 = 64 * 1024;
+/// A certificate chain or a key. Beyond: refused at start.
+pub(crate) const PEM_FILE_BYTES_MAX: u64 = 1024 * 1024;
+/// Length below which a token is warned about: 16 random characters are out of reach of guessing.
+pub(crate) const TOKEN_BYTES_ADVISED: usize = 16;
+/// Untrusted text in a log line. Beyond: cut, and marked as cut.
+pub(crate) const LOG_VALUE_BYTES_MAX: usize = 512;
+
+const _: () = assert!(TARGET_BYTES_MAX < HEAD_BYTES_MAX, "the longest target leaves room for headers");
+const _: () = assert!(HEAD_BUFFER_BYTES < HEAD_BYTES_MAX, "the head buffer has room to grow");
+const _: () = assert!(TICK_MILLIS * 2 <= 1000, "a departed client is noticed within a second");
+const _: () = assert!(HEADER_COUNT_MAX * 4 < HEAD_BUFFER_BYTES, "a full set of shortest headers fits");
+const _: () = assert!(ENGINE_SECS <= ENGINE_SECS_CEILING && CONNECTIONS_MAX <= CONNECTIONS_CEILING);
+const _: () = assert!(SPLICE_FROM_BYTES > BODY_BUFFER_BYTES as u64, "a spliced body exceeds one reading");
+const _: () = assert!(PROBE_SECS < ENGINE_SECS, "a probe never waits longer than a request");
+const _: () = assert!(STRANGERS_PER_PEER_MAX < CONNECTIONS_MAX, "one stranger cannot take every place");
