@@ -1,0 +1,146 @@
+//! Open, then look at what was opened: every check is made on the descriptor, never on the name.
+
+use std::fmt;
+use std::fs::OpenOptions;
+use std::io::{self, Read};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::Path;
+
+use zeroize::Zeroizing;
+
+use crate::secret::Secret;
+use crate::sys::ids;
+
+/// Why a file was not taken.
+#[derive(Debug)]
+pub(crate) enum BadFile {
+    Unreadable(io::Error),
+    NotRegular,
+    /// Its mode lets others write to it.
+    Writable(u32),
+    TooLarge(u64),
+}
+
+/// What is odd about a file that was taken all the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Concern {
+    /// Its mode lets everyone read it.
+    Readable(u32),
+    /// It belongs to somebody who is neither root nor us.
+    Owner(u32),
+}
+
+/// A file's bytes and what is odd about it.
+pub(crate) struct Taken {
+    pub(crate) bytes: Secret<Vec<u8>>,
+    pub(crate) concerns: Vec<Concern>,
+}
+
+/// Reads a file that holds a secret or decides about one. Symbolic links are followed, because
+/// that is how orchestrators mount secrets; a pipe, a socket or a device is not waited for.
+pub(crate) fn read_trusted(path: &Path, most: u64) -> Result<Taken, BadFile> {
+    let mut options = OpenOptions::new();
+    options.read(true).custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY);
+    let file = options.open(path).map_err(BadFile::Unreadable)?;
+    let status = file.metadata().map_err(BadFile::Unreadable)?;
+    if !status.is_file() {
+        return Err(BadFile::NotRegular);
+    }
+    let mode = status.mode() & 0o7777;
+    if mode & 0o022 != 0 {
+        return Err(BadFile::Writable(mode));
+    }
+    let mut concerns = Vec::new();
+    if mode & 0o004 != 0 {
+        concerns.push(Concern::Readable(mode));
+    }
+    if status.uid() != 0 && status.uid() != ids::user() {
+        concerns.push(Concern::Owner(status.uid()));
+    }
+    // Sized beforehand, so that no copy of a secret is left behind by growing.
+    let capacity = usize::try_from(most.saturating_add(1)).unwrap_or(usize::MAX);
+    let mut bytes = Zeroizing::new(Vec::with_capacity(capacity));
+    file.take(most.saturating_add(1)).read_to_end(&mut bytes).map_err(BadFile::Unreadable)?;
+    if u64::try_from(bytes.len()).unwrap_or(u64::MAX) > most {
+        return Err(BadFile::TooLarge(most));
+    }
+    Ok(Taken { bytes: Secret::new(std::mem::take(&mut *bytes)), concerns })
+}
+
+impl fmt::Display for BadFile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unreadable(error) => write!(f, "cannot be read: {error}"),
+            Self::NotRegular => f.write_str("is not a regular file"),
+            Self::Writable(mode) => {
+                write!(f, "can be changed by others (mode {mode:04o}): chmod go-w it")
+            }
+            Self::TooLarge(most) => write!(f, "is larger than {most} bytes"),
+        }
+    }
+}
+
+impl fmt::Display for Concern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Readable(mode) => write!(f, "everyone can read it (mode {mode:04o}): chmod o-r it"),
+            Self::Owner(owner) => {
+                write!(f, "it belongs to user {owner}, who is neither root nor the agent's user: chown it")
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::{self, Permissions};
+    use std::os::unix::fs::PermissionsExt;
+    use std::path::PathBuf;
+
+    use super::*;
+
+    fn file(name: &str, content: &str, mode: u32) -> PathBuf {
+        let dir = std::env::temp_dir().join(format!("lookout-files-{}", std::process::id()));
+        fs::create_dir_all(&dir).unwrap();
+        let path = dir.join(name);
+        fs::write(&path, content).unwrap();
+        fs::set_permissions(&path, Permissions::from_mode(mode)).unwrap();
+        path
+    }
+
+    #[test]
+    fn a_private_file_is_read_without_concern() {
+        let taken = read_trusted(&file("private", "s3cret\n", 0o600), 100).ok().unwrap();
+        assert_eq!(taken.bytes.expose(), b"s3cret\n");
+        assert_eq!(taken.concerns, []);
+    }
+
+    #[test]
+    fn a_file_others_can_change_is_refused() {
+        for mode in [0o620, 0o602] {
+            let path = file(&format!("writable-{mode}"), "x", mode);
+            assert!(matches!(read_trusted(&path, 9), Err(BadFile::Writable(m)) if m == mode));
+        }
+    }
+
+    #[test]
+    fn a_file_everyone_reads_is_a_concern() {
+        let taken = read_trusted(&file("readable", "x", 0o644), 9).ok().unwrap();
+        assert_eq!(taken.concerns, [Concern::Readable(0o644)]);
+    }
+
+    #[test]
+    fn directories_and_devices_are_not_files() {
+        for path in ["/", "/dev/null"] {
+            assert!(matches!(read_trusted(Path::new(path), 9), Err(BadFile::NotRegular)));
+        }
+        assert!(matches!(read_trusted(Path::new("/no/such"), 9), Err(BadFile::Unreadable(_))));
+    }
+
+    #[test]
+    fn the_limit_itself_is_taken_and_one_byte_more_is_not() {
+        let path = file("sized", "12345", 0o600);
+        assert!(read_trusted(&path, 5).is_ok());
+        assert!(matches!(read_trusted(&path, 4), Err(BadFile::TooLarge(4))));
+    }
+}

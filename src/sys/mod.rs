@@ -1,0 +1,8 @@
+//! The operating system, safely: the one room where `unsafe` may stand.
+
+pub(crate) mod files;
+pub(crate) mod ids;
+pub(crate) mod poll;
+pub(crate) mod signals;
+pub(crate) mod sockets;
+pub(crate) mod splice;

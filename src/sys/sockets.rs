@@ -1,0 +1,77 @@
+//! Socket and descriptor settings the standard library does not reach.
+#![expect(unsafe_code, reason = "setsockopt(2) and setrlimit(2) have no safe binding for these")]
+
+use std::io;
+use std::mem::size_of;
+use std::net::TcpStream;
+use std::os::fd::{AsFd, AsRawFd};
+
+/// Lets the kernel notice a peer that vanished without a word: after three unanswered askings.
+pub(crate) fn keep_alive(socket: &TcpStream, secs: u32) -> io::Result<()> {
+    let secs = i32::try_from(secs).unwrap_or(i32::MAX);
+    set(socket, libc::SOL_SOCKET, libc::SO_KEEPALIVE, 1)?;
+    set(socket, libc::IPPROTO_TCP, libc::TCP_KEEPIDLE, secs)?;
+    set(socket, libc::IPPROTO_TCP, libc::TCP_KEEPINTVL, secs)?;
+    set(socket, libc::IPPROTO_TCP, libc::TCP_KEEPCNT, 3)
+}
+
+/// Makes close(2) send a reset: the peer learns that it did not get everything.
+pub(crate) fn reset_on_close(socket: &impl AsFd) -> io::Result<()> {
+    let linger = libc::linger { l_onoff: 1, l_linger: 0 };
+    set(socket, libc::SOL_SOCKET, libc::SO_LINGER, linger)
+}
+
+fn set<T: Copy>(socket: &impl AsFd, level: i32, option: i32, value: T) -> io::Result<()> {
+    let size = libc::socklen_t::try_from(size_of::<T>()).unwrap_or(0);
+    // SAFETY: the descriptor is borrowed; the value is a plain C value on this stack, and its size
+    // is given, so the kernel reads nothing beyond it.
+    let done = unsafe {
+        libc::setsockopt(socket.as_fd().as_raw_fd(), level, option, (&raw const value).cast(), size)
+    };
+    if done == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
+/// Raises the soft limit of open descriptors to the hard one and tells how many that is.
+pub(crate) fn raise_descriptor_limit() -> u64 {
+    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    // SAFETY: the structure is ours and lives through the call.
+    if unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limit) } != 0 {
+        return 0;
+    }
+    let soft = limit.rlim_cur;
+    limit.rlim_cur = limit.rlim_max;
+    // SAFETY: as above; raising the soft limit to the hard one needs no privilege.
+    if unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &raw const limit) } == 0 { limit.rlim_max } else { soft }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read;
+    use std::net::{TcpListener, TcpStream};
+
+    use super::*;
+
+    #[test]
+    fn keep_alive_is_accepted_by_the_kernel() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let socket = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        keep_alive(&socket, 30).unwrap();
+    }
+
+    #[test]
+    fn a_reset_is_told_apart_from_an_end() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let mut client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let server = listener.accept().unwrap().0;
+        reset_on_close(&server).unwrap();
+        drop(server);
+        assert_eq!(client.read(&mut [0]).unwrap_err().kind(), io::ErrorKind::ConnectionReset);
+    }
+
+    #[test]
+    fn the_descriptor_limit_is_never_lowered() {
+        let first = raise_descriptor_limit();
+        assert!(first > 0);
+        assert_eq!(raise_descriptor_limit(), first);
+    }
+}
