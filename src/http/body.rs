@@ -1,0 +1,228 @@
+//! A body: content read from its connection, bounded by its framing.
+
+use std::fmt;
+use std::io;
+use std::os::fd::BorrowedFd;
+
+use super::{Framing, Malformed, Unframer};
+
+/// Where a body's bytes come from: a client's connection, or whatever stands for one.
+pub(crate) trait Source {
+    /// Received and not yet consumed.
+    fn received(&self) -> &[u8];
+    fn consume(&mut self, count: usize);
+    /// Receives more; 0 is the peer's end, `WouldBlock` says that nothing came for a while.
+    fn receive(&mut self) -> io::Result<usize>;
+    /// The peer's socket, to wait for it or to notice that it left.
+    fn socket(&self) -> BorrowedFd<'_>;
+    /// Bytes wait that the socket knows nothing of, or are encrypted on it.
+    fn is_buffered(&mut self) -> bool;
+    /// The kernel may move the socket's bytes itself: they are the content as it stands.
+    fn is_plain(&self) -> bool;
+    /// Tells a peer that waits for a word to send its body.
+    fn go_ahead(&mut self) -> io::Result<()>;
+}
+
+/// Why content cannot be read.
+#[derive(Debug)]
+pub(crate) enum BodyError {
+    Malformed(Malformed),
+    /// The peer ended in the middle.
+    Cut,
+    Io(io::Error),
+}
+
+/// The content of a request. It cannot give more than its framing allows.
+pub(crate) struct Body<'c> {
+    source: &'c mut dyn Source,
+    framing: Framing,
+    unframer: Unframer,
+    /// Content at the front of what was received.
+    ready: usize,
+    /// The peer waits for a word before it sends.
+    is_awaited: bool,
+}
+
+impl<'c> Body<'c> {
+    pub(crate) fn new(source: &'c mut dyn Source, framing: Framing, is_awaited: bool) -> Self {
+        Self { source, framing, unframer: Unframer::new(framing), ready: 0, is_awaited }
+    }
+
+    pub(crate) fn framing(&self) -> Framing {
+        self.framing
+    }
+
+    /// Everything there was has been consumed.
+    pub(crate) fn has_ended(&self) -> bool {
+        self.ready == 0 && self.unframer.has_ended()
+    }
+
+    /// The next content; empty at the end. Receives only when none is there.
+    pub(crate) fn fill(&mut self) -> Result<&[u8], BodyError> {
+        while self.ready == 0 && !self.unframer.has_ended() {
+            if self.source.received().is_empty() {
+                self.receive()?;
+            }
+            let cut = self.unframer.cut(self.source.received()).map_err(BodyError::Malformed)?;
+            self.source.consume(cut.framing);
+            self.ready = cut.content;
+        }
+        Ok(self.source.received().get(..self.ready).unwrap_or_default())
+    }
+
+    /// Content that is there already, without receiving.
+    pub(crate) fn at_hand(&mut self) -> Result<&[u8], BodyError> {
+        if self.ready == 0 && self.source.received().is_empty() { Ok(&[]) } else { self.fill_at_hand() }
+    }
+
+    fn fill_at_hand(&mut self) -> Result<&[u8], BodyError> {
+        if self.ready == 0 && !self.unframer.has_ended() {
+            let cut = self.unframer.cut(self.source.received()).map_err(BodyError::Malformed)?;
+            self.source.consume(cut.framing);
+            self.ready = cut.content;
+        }
+        Ok(self.source.received().get(..self.ready).unwrap_or_default())
+    }
+
+    pub(crate) fn consume(&mut self, count: usize) {
+        let count = count.min(self.ready);
+        self.ready = self.ready.saturating_sub(count);
+        self.source.consume(count);
+    }
+
+    /// Tells the peer to go ahead, where it waits for that.
+    pub(crate) fn invite(&mut self) -> io::Result<()> {
+        if std::mem::take(&mut self.is_awaited) && self.source.received().is_empty() {
+            self.source.go_ahead()?;
+        }
+        Ok(())
+    }
+
+    /// Content the kernel may move from [`Self::socket`] itself.
+    pub(crate) fn direct(&mut self) -> u64 {
+        let nothing_between = self.ready == 0 && self.source.is_plain() && !self.source.is_buffered();
+        if nothing_between { self.unframer.direct() } else { 0 }
+    }
+
+    /// The kernel moved that much.
+    pub(crate) fn skip(&mut self, moved: u64) {
+        self.unframer.skip(moved);
+    }
+
+    /// More can be read without waiting on the socket.
+    pub(crate) fn is_buffered(&mut self) -> bool {
+        self.ready > 0 || self.source.is_buffered()
+    }
+
+    pub(crate) fn socket(&self) -> BorrowedFd<'_> {
+        self.source.socket()
+    }
+
+    fn receive(&mut self) -> Result<(), BodyError> {
+        self.invite().map_err(BodyError::Io)?;
+        match self.source.receive() {
+            Ok(0) => Err(BodyError::Cut),
+            Ok(_) => Ok(()),
+            Err(error) => Err(BodyError::Io(error)),
+        }
+    }
+}
+
+impl fmt::Display for BodyError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Malformed(why) => why.fmt(f),
+            Self::Cut => f.write_str("the client ended in the middle of its body"),
+            Self::Io(error) => error.fmt(f),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::fd::AsFd;
+    use std::os::unix::net::UnixStream;
+
+    use super::*;
+
+    /// Gives its bytes in pieces, and counts how often it was told to go ahead.
+    struct Pieces {
+        to_come: Vec<Vec<u8>>,
+        received: Vec<u8>,
+        invited: usize,
+        socket: UnixStream,
+    }
+
+    impl Pieces {
+        fn new(pieces: &[&str]) -> Self {
+            let to_come = pieces.iter().rev().map(|piece| piece.as_bytes().to_vec()).collect();
+            Self { to_come, received: Vec::new(), invited: 0, socket: UnixStream::pair().unwrap().0 }
+        }
+    }
+
+    impl Source for Pieces {
+        fn received(&self) -> &[u8] {
+            &self.received
+        }
+        fn consume(&mut self, count: usize) {
+            self.received.drain(..count);
+        }
+        fn receive(&mut self) -> io::Result<usize> {
+            let piece = self.to_come.pop().unwrap_or_default();
+            self.received.extend_from_slice(&piece);
+            Ok(piece.len())
+        }
+        fn socket(&self) -> BorrowedFd<'_> {
+            self.socket.as_fd()
+        }
+        fn is_buffered(&mut self) -> bool {
+            !self.received.is_empty()
+        }
+        fn is_plain(&self) -> bool {
+            true
+        }
+        fn go_ahead(&mut self) -> io::Result<()> {
+            self.invited += 1;
+            Ok(())
+        }
+    }
+
+    fn read(source: &mut Pieces, framing: Framing) -> Result<String, BodyError> {
+        let mut body = Body::new(source, framing, true);
+        let mut text = String::new();
+        loop {
+            let content = body.fill()?;
+            if content.is_empty() {
+                assert!(body.has_ended());
+                return Ok(text);
+            }
+            text.push_str(std::str::from_utf8(content).unwrap());
+            let count = content.len();
+            body.consume(count);
+        }
+    }
+
+    #[test]
+    fn content_ends_where_the_framing_says_and_the_rest_stays() {
+        let mut source = Pieces::new(&["he", "llo", "GET /next"]);
+        assert_eq!(read(&mut source, Framing::Length(5)).unwrap(), "hello");
+        let mut source = Pieces::new(&["5\r", "\nhel", "lo\r\n0\r\n\r\nGET /next"]);
+        assert_eq!(read(&mut source, Framing::Chunked).unwrap(), "hello");
+        assert_eq!((source.received(), source.invited), (&b"GET /next"[..], 1));
+    }
+
+    #[test]
+    fn a_peer_that_sends_unasked_is_not_told_to() {
+        let mut source = Pieces::new(&[]);
+        source.received = b"hello".to_vec();
+        assert_eq!(read(&mut source, Framing::Length(5)).unwrap(), "hello");
+        assert_eq!(source.invited, 0);
+    }
+
+    #[test]
+    fn a_body_that_stops_short_is_cut() {
+        assert!(matches!(read(&mut Pieces::new(&["he"]), Framing::Length(5)), Err(BodyError::Cut)));
+        let broken = read(&mut Pieces::new(&["x\r\n"]), Framing::Chunked);
+        assert!(matches!(broken, Err(BodyError::Malformed(Malformed::ChunkSize))));
+    }
+}

@@ -1,0 +1,88 @@
+//! Header fields: as they were parsed, and as we write them.
+
+/// Parsed header fields, in their order.
+pub(crate) type Headers<'h> = &'h [httparse::Header<'h>];
+
+/// Fields that speak of one connection and never go further (RFC 9110 §7.6.1), and the length,
+/// which is always written anew.
+pub(crate) fn is_hop_by_hop(name: &str) -> bool {
+    match name.len() {
+        2 => name.eq_ignore_ascii_case("te"),
+        7 => name.eq_ignore_ascii_case("upgrade") || name.eq_ignore_ascii_case("trailer"),
+        10 => name.eq_ignore_ascii_case("connection") || name.eq_ignore_ascii_case("keep-alive"),
+        14 => name.eq_ignore_ascii_case("content-length"),
+        16 => name.eq_ignore_ascii_case("proxy-connection"),
+        17 => name.eq_ignore_ascii_case("transfer-encoding"),
+        18 => name.eq_ignore_ascii_case("proxy-authenticate"),
+        19 => name.eq_ignore_ascii_case("proxy-authorization"),
+        _ => false,
+    }
+}
+
+/// The tokens of a list field such as Connection.
+pub(super) fn tokens(value: &[u8]) -> impl Iterator<Item = &[u8]> {
+    value.split(|&byte| byte == b',').map(<[u8]>::trim_ascii).filter(|token| !token.is_empty())
+}
+
+/// Fields ready to be written, one `Name: value` line each.
+#[derive(Debug, Default)]
+pub(crate) struct Fields(Vec<u8>);
+
+impl Fields {
+    /// Fields written into `space`, whose content is dropped and whose memory is used again.
+    pub(crate) fn within(mut space: Vec<u8>) -> Self {
+        space.clear();
+        Self(space)
+    }
+
+    /// A value that would break out of its line is left out with its name.
+    pub(crate) fn push(&mut self, name: &str, value: &[u8]) {
+        if value.iter().any(|byte| matches!(byte, b'\r' | b'\n' | 0)) {
+            return;
+        }
+        self.0.extend_from_slice(name.as_bytes());
+        self.0.extend_from_slice(b": ");
+        self.0.extend_from_slice(value);
+        self.0.extend_from_slice(b"\r\n");
+    }
+
+    pub(crate) fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+
+    pub(crate) fn into_space(self) -> Vec<u8> {
+        self.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fields_of_one_connection_are_known_in_any_case() {
+        for name in ["Connection", "KEEP-ALIVE", "te", "Trailer", "Transfer-Encoding", "upgrade"] {
+            assert!(is_hop_by_hop(name), "{name}");
+        }
+        for name in ["Proxy-Authorization", "proxy-authenticate", "Proxy-Connection", "Content-Length"] {
+            assert!(is_hop_by_hop(name), "{name}");
+        }
+        for name in ["Host", "Content-Type", "X-Registry-Auth", "Te2"] {
+            assert!(!is_hop_by_hop(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_value_cannot_begin_a_second_line() {
+        let mut fields = Fields::default();
+        fields.push("Allow", b"GET");
+        fields.push("X", b"a\r\nEvil: yes");
+        assert_eq!(fields.as_bytes(), b"Allow: GET\r\n");
+    }
+
+    #[test]
+    fn a_list_is_split_at_its_commas() {
+        let listed: Vec<_> = tokens(b" close ,, Upgrade").collect();
+        assert_eq!(listed, [&b"close"[..], b"Upgrade"]);
+    }
+}

@@ -1,0 +1,61 @@
+//! Status codes with their reasons.
+
+/// A status code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Status(pub(crate) u16);
+
+impl Status {
+    pub(crate) const CONTINUE: Self = Self(100);
+    pub(crate) const SWITCHING_PROTOCOLS: Self = Self(101);
+    pub(crate) const OK: Self = Self(200);
+    pub(crate) const BAD_REQUEST: Self = Self(400);
+    pub(crate) const UNAUTHORIZED: Self = Self(401);
+    pub(crate) const FORBIDDEN: Self = Self(403);
+    pub(crate) const NOT_FOUND: Self = Self(404);
+    pub(crate) const METHOD_NOT_ALLOWED: Self = Self(405);
+    pub(crate) const PAYLOAD_TOO_LARGE: Self = Self(413);
+    pub(crate) const TARGET_TOO_LONG: Self = Self(414);
+    pub(crate) const UNSUPPORTED_MEDIA_TYPE: Self = Self(415);
+    pub(crate) const EXPECTATION_FAILED: Self = Self(417);
+    pub(crate) const TOO_MANY_REQUESTS: Self = Self(429);
+    pub(crate) const HEAD_TOO_LARGE: Self = Self(431);
+    pub(crate) const NOT_IMPLEMENTED: Self = Self(501);
+    pub(crate) const BAD_GATEWAY: Self = Self(502);
+    pub(crate) const UNAVAILABLE: Self = Self(503);
+    pub(crate) const GATEWAY_TIMEOUT: Self = Self(504);
+    pub(crate) const VERSION_NOT_SUPPORTED: Self = Self(505);
+
+    /// The usual words for the codes we send ourselves.
+    pub(crate) fn reason(self) -> &'static str {
+        match self.0 {
+            200 => "OK",
+            400 => "Bad Request",
+            401 => "Unauthorized",
+            403 => "Forbidden",
+            404 => "Not Found",
+            405 => "Method Not Allowed",
+            413 => "Content Too Large",
+            414 => "URI Too Long",
+            415 => "Unsupported Media Type",
+            417 => "Expectation Failed",
+            429 => "Too Many Requests",
+            431 => "Request Header Fields Too Large",
+            501 => "Not Implemented",
+            502 => "Bad Gateway",
+            503 => "Service Unavailable",
+            504 => "Gateway Timeout",
+            505 => "HTTP Version Not Supported",
+            _ => "",
+        }
+    }
+
+    /// An interim answer, after which the final one follows.
+    pub(crate) fn is_interim(self) -> bool {
+        (100..200).contains(&self.0) && self != Self::SWITCHING_PROTOCOLS
+    }
+
+    /// Answers that never have a body, whatever their headers say (RFC 9112 §6.3).
+    pub(crate) fn is_bodiless(self) -> bool {
+        (100..200).contains(&self.0) || self.0 == 204 || self.0 == 304
+    }
+}
