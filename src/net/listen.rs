@@ -1,0 +1,321 @@
+//! Permit, accept, share among peers, hand over.
+
+use std::collections::HashMap;
+use std::io::{self, ErrorKind};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
+use std::time::Duration;
+
+use super::Shutdown;
+use crate::clock::{self, Deadline};
+use crate::limits::{ACCEPT_PAUSE_MILLIS, STRANGERS_PER_PEER_MAX, TICK_MILLIS};
+use crate::log::{self, number, text};
+use crate::permits::{Permit, Permits};
+use crate::shared::Shared;
+use crate::sys::poll::{Watch, wait};
+
+/// Everyone who is connected.
+#[derive(Clone)]
+pub(crate) struct Guests(Arc<Book>);
+
+struct Book {
+    permits: Permits,
+    entries: Shared<Entries>,
+}
+
+#[derive(Default)]
+struct Entries {
+    seats: HashMap<u64, Arc<Seat>>,
+    /// Connections that have not shown a good credential, by peer.
+    strangers: HashMap<IpAddr, usize>,
+    next: u64,
+}
+
+/// A guest's place in the book.
+struct Seat {
+    socket: Arc<TcpStream>,
+    state: AtomicU8,
+    /// Since when it is idle, in microseconds of Unix time.
+    since: AtomicU64,
+}
+
+const BUSY: u8 = 0;
+const IDLE: u8 = 1;
+const CLOSED: u8 = 2;
+
+/// One accepted connection. Drop gives its place back.
+pub(crate) struct Guest {
+    pub(crate) socket: Arc<TcpStream>,
+    pub(crate) peer: SocketAddr,
+    seat: Arc<Seat>,
+    number: u64,
+    is_stranger: AtomicBool,
+    guests: Guests,
+    _place: Permit,
+}
+
+impl Guests {
+    pub(crate) fn new(most: usize) -> Self {
+        Self(Arc::new(Book { permits: Permits::new(most), entries: Shared::new(Entries::default()) }))
+    }
+
+    /// Closes every idle connection.
+    pub(crate) fn close_idle(&self) {
+        for seat in self.seats() {
+            seat.close_if_idle();
+        }
+    }
+
+    /// Waits until everyone has left, or the deadline.
+    pub(crate) fn wait_gone(&self, deadline: Deadline) -> bool {
+        self.0.permits.wait_idle(deadline)
+    }
+
+    pub(crate) fn count(&self) -> usize {
+        self.0.permits.taken()
+    }
+
+    /// Makes room by closing whoever has been idle longest.
+    fn close_longest_idle(&self) -> bool {
+        let mut seats = self.seats();
+        seats.sort_by_key(|seat| seat.since.load(Ordering::Relaxed));
+        seats.iter().any(|seat| seat.close_if_idle())
+    }
+
+    fn seats(&self) -> Vec<Arc<Seat>> {
+        self.0.entries.with(|entries| entries.seats.values().cloned().collect())
+    }
+
+    fn admit(&self, socket: TcpStream, peer: SocketAddr, place: Permit) -> Option<Guest> {
+        let socket = Arc::new(socket);
+        let since = AtomicU64::new(0);
+        let seat = Arc::new(Seat { socket: Arc::clone(&socket), state: AtomicU8::new(BUSY), since });
+        let number = self.0.entries.with(|entries| {
+            let strangers = entries.strangers.entry(group(peer.ip())).or_default();
+            if *strangers >= STRANGERS_PER_PEER_MAX {
+                return None;
+            }
+            *strangers = strangers.saturating_add(1);
+            entries.next = entries.next.wrapping_add(1);
+            entries.seats.insert(entries.next, Arc::clone(&seat));
+            Some(entries.next)
+        })?;
+        let is_stranger = AtomicBool::new(true);
+        Some(Guest { socket, peer, seat, number, is_stranger, guests: self.clone(), _place: place })
+    }
+}
+
+impl Guest {
+    /// From here on the connection may be closed to make room.
+    pub(crate) fn is_idle(&self) {
+        self.seat.since.store(micros(), Ordering::Relaxed);
+        self.seat.state.store(IDLE, Ordering::SeqCst);
+    }
+
+    /// A request arrived; false when the connection was closed to make room just before.
+    pub(crate) fn is_busy(&self) -> bool {
+        self.seat.state.compare_exchange(IDLE, BUSY, Ordering::SeqCst, Ordering::SeqCst).is_ok()
+    }
+
+    /// It showed a good credential: it no longer counts against strangers.
+    pub(crate) fn is_known(&self) {
+        if self.is_stranger.swap(false, Ordering::Relaxed) {
+            self.guests.0.entries.with(|entries| entries.forget_stranger(self.peer.ip()));
+        }
+    }
+}
+
+impl Drop for Guest {
+    fn drop(&mut self) {
+        self.is_known();
+        self.guests.0.entries.with(|entries| entries.seats.remove(&self.number));
+    }
+}
+
+impl Entries {
+    fn forget_stranger(&mut self, peer: IpAddr) {
+        let peer = group(peer);
+        if let Some(count) = self.strangers.get_mut(&peer) {
+            *count = count.saturating_sub(1);
+            if *count == 0 {
+                self.strangers.remove(&peer);
+            }
+        }
+    }
+}
+
+impl Seat {
+    fn close_if_idle(&self) -> bool {
+        let closed = self.state.compare_exchange(IDLE, CLOSED, Ordering::SeqCst, Ordering::SeqCst).is_ok();
+        if closed {
+            // Wakes its reader; a socket that is gone already needs no waking.
+            let _ = self.socket.shutdown(std::net::Shutdown::Both);
+        }
+        closed
+    }
+}
+
+/// One customer: an address, or a /64 of IPv6, which is the least a customer is given.
+fn group(peer: IpAddr) -> IpAddr {
+    match peer.to_canonical() {
+        IpAddr::V4(address) => IpAddr::V4(address),
+        IpAddr::V6(address) => {
+            let prefix = u128::from_be_bytes(address.octets()) >> 64 << 64;
+            IpAddr::V6(Ipv6Addr::from(prefix))
+        }
+    }
+}
+
+fn micros() -> u64 {
+    u64::try_from(clock::unix().as_micros()).unwrap_or(u64::MAX)
+}
+
+/// Accepts until the agent ends, or the listener is beyond use.
+pub(crate) fn accept(
+    listener: &TcpListener,
+    guests: &Guests,
+    shutdown: &Shutdown,
+    mut serve: impl FnMut(Guest) -> io::Result<()>,
+) {
+    let next = || -> io::Result<Option<Guest>> {
+        let mut watches = [Watch::readable(listener), Watch::readable(shutdown)];
+        wait(&mut watches, Deadline::NEVER)?;
+        let Some(place) = place(guests, shutdown) else { return Ok(None) };
+        let (socket, peer) = listener.accept()?;
+        let guest = guests.admit(socket, peer, place);
+        if guest.is_none() {
+            log::warn("server.peer_crowded", &[("peer", text(&peer.ip()))]);
+        }
+        Ok(guest)
+    };
+    while !shutdown.has_begun() {
+        let outcome = match next() {
+            Ok(Some(guest)) => serve(guest),
+            Ok(None) => Ok(()),
+            Err(error) => Err(error),
+        };
+        match outcome.map_err(|error| (verdict(&error), error)) {
+            Ok(()) | Err((Verdict::PeerLeft, _)) => {}
+            Err((Verdict::Pause, error)) => {
+                log::error(
+                    "server.accept_paused",
+                    &[("error", text(&error)), ("connections", number(guests.count()))],
+                );
+                guests.close_longest_idle();
+                let pause = Deadline::after(Duration::from_millis(ACCEPT_PAUSE_MILLIS));
+                // Its only outcome is that the pause is over or the agent ends.
+                let _ = wait(&mut [Watch::readable(shutdown)], pause);
+            }
+            Err((Verdict::Stop, error)) => {
+                log::error("server.accept_failed", &[("error", text(&error))]);
+                return;
+            }
+        }
+    }
+}
+
+/// A place for one more: a free one, that of an idle guest, or none when the agent ends first.
+fn place(guests: &Guests, shutdown: &Shutdown) -> Option<Permit> {
+    while !shutdown.has_begun() {
+        if let Some(place) = guests.0.permits.try_take() {
+            return Some(place);
+        }
+        guests.close_longest_idle();
+        if let Some(place) = guests.0.permits.take_within(Duration::from_millis(TICK_MILLIS)) {
+            return Some(place);
+        }
+    }
+    None
+}
+
+/// What an error of accept means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Verdict {
+    /// The connection went away before it was accepted; the next one may be fine.
+    PeerLeft,
+    /// The machine is short of something; trying at once would only repeat it.
+    Pause,
+    /// The listener itself is broken.
+    Stop,
+}
+
+fn verdict(error: &io::Error) -> Verdict {
+    match error.raw_os_error() {
+        Some(libc::EMFILE | libc::ENFILE | libc::ENOBUFS | libc::ENOMEM) => Verdict::Pause,
+        Some(libc::EBADF | libc::EINVAL | libc::ENOTSOCK | libc::EOPNOTSUPP | libc::EFAULT) => Verdict::Stop,
+        // A thread could not be started: as short of something as the machine can be.
+        None if error.kind() == ErrorKind::Other => Verdict::Pause,
+        // accept(2) hands on network errors of the very connection; treat them as its end.
+        _ => Verdict::PeerLeft,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn guests(most: usize) -> (Guests, impl FnMut() -> Option<(Guest, TcpStream)>) {
+        let guests = Guests::new(most);
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let host = guests.clone();
+        let arrive = move || {
+            let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+            let (socket, peer) = listener.accept().unwrap();
+            let guest = host.admit(socket, peer, host.0.permits.try_take()?)?;
+            Some((guest, client))
+        };
+        (guests, arrive)
+    }
+
+    #[test]
+    fn the_longest_idle_guest_makes_room_and_a_busy_one_does_not() {
+        let (guests, mut arrive) = guests(3);
+        let (busy, _b) = arrive().unwrap();
+        let (old, _o) = arrive().unwrap();
+        let (new, _n) = arrive().unwrap();
+        assert!(arrive().is_none());
+        old.is_idle();
+        new.is_idle();
+        old.seat.since.store(1, Ordering::Relaxed);
+        assert!(guests.close_longest_idle());
+        assert!(!old.is_busy() && new.is_busy());
+        assert!(!guests.close_longest_idle());
+        drop((busy, old, new));
+        assert_eq!(guests.count(), 0);
+    }
+
+    #[test]
+    fn strangers_share_and_known_guests_do_not_count() {
+        let (guests, mut arrive) = guests(STRANGERS_PER_PEER_MAX + 2);
+        let mut here: Vec<_> = (0..STRANGERS_PER_PEER_MAX).map(|_| arrive().unwrap()).collect();
+        assert!(arrive().is_none());
+        here[0].0.is_known();
+        here[0].0.is_known();
+        here.push(arrive().unwrap());
+        assert!(arrive().is_none());
+        drop(here);
+        guests.0.entries.with(|entries| assert!(entries.strangers.is_empty() && entries.seats.is_empty()));
+    }
+
+    #[test]
+    fn one_customer_is_one_group() {
+        let group_of = |text: &str| group(text.parse().unwrap());
+        assert_eq!(group_of("2001:db8:1:2::1"), group_of("2001:db8:1:2:ffff::9"));
+        assert_ne!(group_of("2001:db8:1:2::1"), group_of("2001:db8:1:3::1"));
+        assert_eq!(group_of("::ffff:192.0.2.1"), group_of("192.0.2.1"));
+    }
+
+    #[test]
+    fn accept_errors_are_sorted_by_what_they_mean() {
+        for (code, expected) in [
+            (libc::ECONNABORTED, Verdict::PeerLeft),
+            (libc::EAGAIN, Verdict::PeerLeft),
+            (libc::EMFILE, Verdict::Pause),
+            (libc::ENFILE, Verdict::Pause),
+            (libc::EBADF, Verdict::Stop),
+        ] {
+            assert_eq!(verdict(&io::Error::from_raw_os_error(code)), expected, "{code}");
+        }
+    }
+}

@@ -1,0 +1,268 @@
+//! Sockets that keep time: plain or TLS, and bytes received but not yet read.
+//!
+//! A blocking socket's own timeout is the tick after which a wait looks around; so a busy exchange
+//! costs one system call a step, and nothing is polled that is not quiet.
+
+mod inbox;
+pub(crate) mod listen;
+pub(crate) mod relay;
+mod shutdown;
+pub(crate) mod tls;
+
+use std::io::{self, ErrorKind, IoSlice, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rustls::Connection;
+
+pub(crate) use inbox::Wire;
+pub(crate) use shutdown::Shutdown;
+
+use crate::clock::Deadline;
+use crate::limits::{KEEPALIVE_SECS, TICK_MILLIS};
+use crate::sys::sockets;
+
+enum Socket {
+    /// Shared with whoever may have to wake its reader.
+    Tcp(Arc<TcpStream>),
+    Unix(UnixStream),
+}
+
+/// A connection: a socket, and TLS over it where that was agreed.
+pub(crate) struct Conn {
+    socket: Socket,
+    tls: Option<Box<Connection>>,
+}
+
+impl Conn {
+    /// A connection somebody made to us.
+    pub(crate) fn accepted(socket: Arc<TcpStream>, tls: Option<&tls::Acceptor>) -> io::Result<Self> {
+        let tls = tls.map(tls::Acceptor::session).transpose()?.map(Connection::Server).map(Box::new);
+        let conn = Self { socket: Socket::Tcp(socket), tls };
+        conn.prepare()?;
+        Ok(conn)
+    }
+
+    pub(crate) fn unix(path: &Path) -> io::Result<Self> {
+        let conn = Self { socket: Socket::Unix(UnixStream::connect(path)?), tls: None };
+        conn.prepare()?;
+        Ok(conn)
+    }
+
+    /// Connects, and agrees on TLS with the host of that name.
+    pub(crate) fn tcp(
+        address: SocketAddr,
+        tls: Option<(&tls::Connector, &str)>,
+        deadline: Deadline,
+    ) -> io::Result<Self> {
+        let socket = match deadline.left() {
+            Some(left) if left.is_zero() => return Err(ErrorKind::TimedOut.into()),
+            Some(left) => TcpStream::connect_timeout(&address, left)?,
+            None => TcpStream::connect(address)?,
+        };
+        let tls = tls.map(|(connector, host)| connector.session(host)).transpose()?;
+        let tls = tls.map(Connection::Client).map(Box::new);
+        let mut conn = Self { socket: Socket::Tcp(Arc::new(socket)), tls };
+        conn.prepare()?;
+        conn.handshake(deadline)?;
+        Ok(conn)
+    }
+
+    fn prepare(&self) -> io::Result<()> {
+        let tick = Some(Duration::from_millis(TICK_MILLIS));
+        match &self.socket {
+            Socket::Tcp(socket) => {
+                socket.set_nodelay(true)?;
+                sockets::keep_alive(socket, KEEPALIVE_SECS)?;
+                socket.set_read_timeout(tick)?;
+                socket.set_write_timeout(tick)
+            }
+            Socket::Unix(socket) => {
+                socket.set_read_timeout(tick)?;
+                socket.set_write_timeout(tick)
+            }
+        }
+    }
+
+    /// Agrees on TLS, where there is any.
+    pub(crate) fn handshake(&mut self, deadline: Deadline) -> io::Result<()> {
+        let Some(tls) = &mut self.tls else { return Ok(()) };
+        while tls.is_handshaking() {
+            match tls.complete_io(&mut &self.socket) {
+                Ok(_) => {}
+                Err(error) if is_tick(&error) && !deadline.passed() => {}
+                Err(error) if is_tick(&error) => return Err(ErrorKind::TimedOut.into()),
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    /// Waits no longer than a tick; 0 is the peer's end.
+    pub(crate) fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        let Some(tls) = &mut self.tls else { return (&self.socket).read(into) };
+        loop {
+            match tls.reader().read(into) {
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+                done => return done,
+            }
+            while tls.wants_write() {
+                tls.write_tls(&mut &self.socket)?;
+            }
+            tls.read_tls(&mut &self.socket)?;
+            if let Err(error) = tls.process_new_packets() {
+                // The alert that says why; a peer that does not take it has other worries.
+                let _ = tls.write_tls(&mut &self.socket);
+                return Err(io::Error::new(ErrorKind::InvalidData, error));
+            }
+        }
+    }
+
+    /// Writes what fits within a tick.
+    fn write(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        let Some(tls) = &mut self.tls else { return (&self.socket).write_vectored(slices) };
+        while tls.wants_write() {
+            tls.write_tls(&mut &self.socket)?;
+        }
+        let taken = tls.writer().write_vectored(slices)?;
+        while tls.wants_write() {
+            match tls.write_tls(&mut &self.socket) {
+                Ok(_) => {}
+                // Taken all the same; the next call, or `flush`, goes on.
+                Err(error) if is_tick(&error) => break,
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(taken)
+    }
+
+    /// Writes what TLS holds back, as much as fits within a tick.
+    fn flush(&mut self) -> io::Result<()> {
+        if let Some(tls) = &mut self.tls {
+            while tls.wants_write() {
+                tls.write_tls(&mut &self.socket)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes everything. `on_stall` is asked after every tick without progress.
+    pub(crate) fn send(
+        &mut self,
+        mut slices: &mut [IoSlice<'_>],
+        on_stall: &mut dyn FnMut() -> io::Result<()>,
+    ) -> io::Result<()> {
+        IoSlice::advance_slices(&mut slices, 0);
+        while !slices.is_empty() {
+            match self.write(slices) {
+                Ok(0) => return Err(ErrorKind::WriteZero.into()),
+                Ok(written) => IoSlice::advance_slices(&mut slices, written),
+                Err(error) if is_tick(&error) => on_stall()?,
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        while let Err(error) = self.flush() {
+            if !is_tick(&error) {
+                return Err(error);
+            }
+            on_stall()?;
+        }
+        Ok(())
+    }
+
+    /// Writes everything before the deadline.
+    pub(crate) fn write_all(&mut self, bytes: &[u8], deadline: Deadline) -> io::Result<()> {
+        self.send(&mut [IoSlice::new(bytes)], &mut || {
+            if deadline.passed() { Err(ErrorKind::TimedOut.into()) } else { Ok(()) }
+        })
+    }
+
+    /// Tells the peer that nothing more comes; it may still send.
+    pub(crate) fn end_writing(&mut self) -> io::Result<()> {
+        if let Some(tls) = &mut self.tls {
+            tls.send_close_notify();
+        }
+        self.flush()?;
+        match &self.socket {
+            Socket::Tcp(socket) => socket.shutdown(std::net::Shutdown::Write),
+            Socket::Unix(socket) => socket.shutdown(std::net::Shutdown::Write),
+        }
+    }
+
+    /// Closing will tell the peer that it was cut off, where a plain end would look complete.
+    pub(crate) fn reset_on_close(&self) {
+        // A socket that refuses has no peer left to deceive.
+        let _ = sockets::reset_on_close(self);
+    }
+
+    fn set_nonblocking(&self) -> io::Result<()> {
+        match &self.socket {
+            Socket::Tcp(socket) => socket.set_nonblocking(true),
+            Socket::Unix(socket) => socket.set_nonblocking(true),
+        }
+    }
+
+    /// Decrypted bytes wait that the socket knows nothing of.
+    fn is_buffered(&mut self) -> bool {
+        self.tls.as_mut().is_some_and(|tls| {
+            tls.process_new_packets().is_ok_and(|state| state.plaintext_bytes_to_read() > 0)
+        })
+    }
+
+    /// Encrypted bytes wait to be written.
+    fn owes(&self) -> bool {
+        self.tls.as_ref().is_some_and(|tls| tls.wants_write())
+    }
+
+    fn is_plain(&self) -> bool {
+        self.tls.is_none()
+    }
+}
+
+impl AsFd for Conn {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        match &self.socket {
+            Socket::Tcp(socket) => socket.as_fd(),
+            Socket::Unix(socket) => socket.as_fd(),
+        }
+    }
+}
+
+impl Read for &Socket {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Socket::Tcp(socket) => socket.as_ref().read(into),
+            Socket::Unix(socket) => (&mut &*socket).read(into),
+        }
+    }
+}
+
+impl Write for &Socket {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Socket::Tcp(socket) => socket.as_ref().write(bytes),
+            Socket::Unix(socket) => (&mut &*socket).write(bytes),
+        }
+    }
+
+    fn write_vectored(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        match self {
+            Socket::Tcp(socket) => socket.as_ref().write_vectored(slices),
+            Socket::Unix(socket) => (&mut &*socket).write_vectored(slices),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Nothing happened for a tick.
+pub(crate) fn is_tick(error: &io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut)
+}

@@ -1,0 +1,122 @@
+//! One thread, two connections, both ways, fixed memory.
+//!
+//! It polls only when neither side holds bytes the sockets know nothing of: TLS may have decrypted
+//! more than was read, and sleeping on that would stall the stream.
+
+use std::io::{self, IoSlice};
+use std::time::Duration;
+
+use super::{Shutdown, Wire, is_tick};
+use crate::clock::Deadline;
+use crate::limits::{BODY_BUFFER_BYTES, STREAM_STALL_SECS};
+use crate::log::{self, text};
+use crate::sys::poll::{Watch, wait};
+
+/// One direction.
+#[derive(Default)]
+struct Way {
+    /// The source ended; what it sent may still have to be written.
+    source_ended: bool,
+    /// The sink was told so, or no longer takes anything.
+    over: bool,
+}
+
+/// Carries bytes until both directions ended, the client failed, or the agent ends.
+pub(crate) fn relay(client: &mut Wire, engine: &mut Wire, shutdown: &Shutdown) -> io::Result<()> {
+    for wire in [&mut *client, &mut *engine] {
+        wire.conn.set_nonblocking()?;
+        wire.want(BODY_BUFFER_BYTES);
+    }
+    let (mut up, mut down) = (Way::default(), Way::default());
+    let (mut from_client, mut from_engine) = (true, true);
+    loop {
+        if let Err(error) = up.turn(client, engine, from_client) {
+            // The Engine takes nothing more; what it still says is worth hearing.
+            log::debug("relay.input_ended", &[("error", text(&error))]);
+            up.over = true;
+        }
+        down.turn(engine, client, from_engine)?;
+        if up.over && down.over {
+            return Ok(());
+        }
+        let client_has_more = client.has_decrypted() && !up.source_ended;
+        let engine_has_more = engine.has_decrypted() && !down.source_ended;
+        let client_writes = !engine.received().is_empty() || client.conn.owes();
+        let engine_writes = (!up.over && !client.received().is_empty()) || engine.conn.owes();
+        let mut watches = [
+            watch(client, &up, client_writes),
+            watch(engine, &down, engine_writes),
+            Watch::readable(shutdown),
+        ];
+        let deadline = if client_has_more || engine_has_more {
+            Deadline::after(Duration::ZERO)
+        } else if client_writes || engine_writes {
+            Deadline::after_secs(STREAM_STALL_SECS)
+        } else {
+            Deadline::NEVER
+        };
+        if !wait(&mut watches, deadline)? && !client_has_more && !engine_has_more {
+            return Err(io::ErrorKind::TimedOut.into());
+        }
+        let [on_client, on_engine, on_shutdown] = watches;
+        if on_shutdown.is_ready()
+            || (down.over && on_engine.is_broken())
+            || (up.over && on_client.is_broken())
+        {
+            return Ok(());
+        }
+        from_client = on_client.can_read() || client_has_more;
+        from_engine = on_engine.can_read() || engine_has_more;
+    }
+}
+
+/// What to wait for on the source of a way. A source whose bytes are still being written is not
+/// looked at: were it broken, every wait would end at once.
+fn watch<'w>(source: &'w Wire, way: &Way, writes: bool) -> Watch<'w> {
+    let reads = !way.source_ended && !way.over && source.received().is_empty();
+    if reads || writes {
+        Watch::when(source, reads, writes)
+    } else if way.over {
+        Watch::breakage(source)
+    } else {
+        Watch::nothing()
+    }
+}
+
+impl Way {
+    /// Reads once, where that does not wait, and writes what it can.
+    fn turn(&mut self, source: &mut Wire, sink: &mut Wire, may_read: bool) -> io::Result<()> {
+        if self.over {
+            return Ok(());
+        }
+        if may_read && !self.source_ended && source.received().is_empty() {
+            match source.receive() {
+                Ok(0) => self.source_ended = true,
+                Ok(_) => {}
+                Err(error) if is_tick(&error) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        if source.received().is_empty() {
+            match sink.conn.flush() {
+                Err(error) if !is_tick(&error) => return Err(error),
+                _ => {}
+            }
+        } else {
+            match sink.conn.write(&[IoSlice::new(source.received())]) {
+                Ok(written) => source.consume(written),
+                Err(error) if is_tick(&error) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        if self.source_ended && source.received().is_empty() && !sink.conn.owes() {
+            self.over = true;
+            // A sink that is gone already needs no telling.
+            let _ = sink.conn.end_writing();
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,99 @@
+//! Streams that flow both ways, end on one side, and break.
+
+use std::io::{Read, Write};
+use std::net::Shutdown as Half;
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread::{self, JoinHandle};
+
+use super::*;
+use crate::net::Conn;
+
+/// A wire and the other end of it.
+fn wire() -> (Wire, UnixStream) {
+    static NUMBER: AtomicUsize = AtomicUsize::new(0);
+    let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+    let place = std::env::temp_dir().join(format!("lookout-relay-{}-{number}", std::process::id()));
+    let _ = std::fs::remove_file(&place);
+    let listener = UnixListener::bind(&place).unwrap();
+    let conn = Conn::unix(&place).unwrap();
+    std::fs::remove_file(&place).unwrap();
+    let (peer, _) = listener.accept().unwrap();
+    peer.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+    (Wire::new(conn, BODY_BUFFER_BYTES), peer)
+}
+
+#[expect(clippy::disallowed_methods, reason = "a test's own thread")]
+fn start() -> (UnixStream, UnixStream, Shutdown, JoinHandle<io::Result<()>>) {
+    let (mut client, client_peer) = wire();
+    let (mut engine, engine_peer) = wire();
+    let shutdown = Shutdown::new().unwrap();
+    let bell = shutdown.clone();
+    let relaying = thread::spawn(move || relay(&mut client, &mut engine, &bell));
+    (client_peer, engine_peer, shutdown, relaying)
+}
+
+fn read_all(mut stream: &UnixStream) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    stream.read_to_end(&mut bytes).unwrap();
+    bytes
+}
+
+#[test]
+fn bytes_flow_both_ways_at_once() {
+    let (client, engine, _shutdown, relaying) = start();
+    let sent: Vec<u8> = (0..3_000_000_u32).map(|n| n.to_le_bytes()[0]).collect();
+    thread::scope(|scope| {
+        for stream in [&client, &engine] {
+            let (mut writer, sent) = (stream, &sent);
+            scope.spawn(move || {
+                writer.write_all(sent).unwrap();
+                writer.shutdown(Half::Write).unwrap();
+            });
+            scope.spawn(move || assert_eq!(&read_all(stream), sent));
+        }
+    });
+    relaying.join().unwrap().unwrap();
+}
+
+#[test]
+fn the_end_of_the_input_is_passed_on_and_the_output_goes_on() {
+    let (mut client, mut engine, _shutdown, relaying) = start();
+    client.write_all(b"question").unwrap();
+    client.shutdown(Half::Write).unwrap();
+    assert_eq!(read_all(&engine), b"question");
+    engine.write_all(b"answer").unwrap();
+    drop(engine);
+    assert_eq!(read_all(&client), b"answer");
+    relaying.join().unwrap().unwrap();
+}
+
+#[test]
+fn an_engine_that_ends_ends_the_stream() {
+    let (client, engine, _shutdown, relaying) = start();
+    drop(engine);
+    assert_eq!(read_all(&client), b"");
+    relaying.join().unwrap().unwrap();
+}
+
+#[test]
+fn output_that_waits_when_the_engine_ends_is_still_delivered() {
+    let (client, mut engine, _shutdown, relaying) = start();
+    let sent = vec![7; 2_000_000];
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            engine.write_all(&sent).unwrap();
+            engine.shutdown(Half::Both).unwrap();
+        });
+        assert_eq!(read_all(&client), sent);
+    });
+    relaying.join().unwrap().unwrap();
+}
+
+#[test]
+fn the_end_of_the_agent_ends_a_silent_stream() {
+    let (client, engine, shutdown, relaying) = start();
+    shutdown.begin();
+    relaying.join().unwrap().unwrap();
+    assert_eq!((read_all(&client), read_all(&engine)), (vec![], vec![]));
+}
