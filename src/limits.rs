@@ -46,8 +46,6 @@ pub(crate) const BODY_BUFFER_BYTES: usize = 64 * 1024;
 pub(crate) const SPLICE_BYTES: usize = 1024 * 1024;
 /// Bodies shorter than this are copied: two pipes cost more than they save.
 pub(crate) const SPLICE_FROM_BYTES: u64 = 256 * 1024;
-/// An answer of the Engine that is read whole (a ping, a probe). Beyond: an error.
-pub(crate) const ENGINE_ANSWER_BYTES_MAX: usize = 64 * 1024;
 /// Drained from a client that still sends after an early answer, so that it can read it.
 pub(crate) const LINGER_BYTES_MAX: u64 = 8 * 1024 * 1024;
 

@@ -55,10 +55,6 @@ impl Permits {
     pub(crate) fn taken(&self) -> usize {
         *self.0.lock()
     }
-
-    pub(crate) fn max(&self) -> usize {
-        self.0.max
-    }
 }
 
 impl Places {

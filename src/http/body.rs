@@ -21,6 +21,9 @@ pub(crate) trait Source {
     fn is_plain(&self) -> bool;
     /// Tells a peer that waits for a word to send its body.
     fn go_ahead(&mut self) -> io::Result<()>;
+    /// Nobody reads this body any more; unless it was read to its end, what follows in the
+    /// source is the rest of it and not a new message.
+    fn leave(&mut self, at_end: bool);
 }
 
 /// Why content cannot be read.
@@ -57,31 +60,30 @@ impl<'c> Body<'c> {
         self.ready == 0 && self.unframer.has_ended()
     }
 
-    /// The next content; empty at the end. Receives only when none is there.
-    pub(crate) fn fill(&mut self) -> Result<&[u8], BodyError> {
+    /// Makes the next content there is to [`Self::content`], empty at the end. Receives, once, only
+    /// when none is there; an error may be a tick.
+    pub(crate) fn fill(&mut self) -> Result<(), BodyError> {
+        self.look()?;
         while self.ready == 0 && !self.unframer.has_ended() {
-            if self.source.received().is_empty() {
-                self.receive()?;
-            }
+            self.receive()?;
+            self.look()?;
+        }
+        Ok(())
+    }
+
+    /// Looks for content in what was received already, without receiving.
+    pub(crate) fn look(&mut self) -> Result<(), BodyError> {
+        while self.ready == 0 && !self.unframer.has_ended() && !self.source.received().is_empty() {
             let cut = self.unframer.cut(self.source.received()).map_err(BodyError::Malformed)?;
             self.source.consume(cut.framing);
             self.ready = cut.content;
         }
-        Ok(self.source.received().get(..self.ready).unwrap_or_default())
+        Ok(())
     }
 
-    /// Content that is there already, without receiving.
-    pub(crate) fn at_hand(&mut self) -> Result<&[u8], BodyError> {
-        if self.ready == 0 && self.source.received().is_empty() { Ok(&[]) } else { self.fill_at_hand() }
-    }
-
-    fn fill_at_hand(&mut self) -> Result<&[u8], BodyError> {
-        if self.ready == 0 && !self.unframer.has_ended() {
-            let cut = self.unframer.cut(self.source.received()).map_err(BodyError::Malformed)?;
-            self.source.consume(cut.framing);
-            self.ready = cut.content;
-        }
-        Ok(self.source.received().get(..self.ready).unwrap_or_default())
+    /// The content found last.
+    pub(crate) fn content(&self) -> &[u8] {
+        self.source.received().get(..self.ready).unwrap_or_default()
     }
 
     pub(crate) fn consume(&mut self, count: usize) {
@@ -128,6 +130,13 @@ impl<'c> Body<'c> {
     }
 }
 
+impl Drop for Body<'_> {
+    fn drop(&mut self) {
+        let at_end = self.has_ended();
+        self.source.leave(at_end);
+    }
+}
+
 impl fmt::Display for BodyError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -150,13 +159,14 @@ mod tests {
         to_come: Vec<Vec<u8>>,
         received: Vec<u8>,
         invited: usize,
+        left_at_end: Option<bool>,
         socket: UnixStream,
     }
 
     impl Pieces {
         fn new(pieces: &[&str]) -> Self {
             let to_come = pieces.iter().rev().map(|piece| piece.as_bytes().to_vec()).collect();
-            Self { to_come, received: Vec::new(), invited: 0, socket: UnixStream::pair().unwrap().0 }
+            Self { to_come, received: Vec::new(), invited: 0, left_at_end: None, socket: UnixStream::pair().unwrap().0 }
         }
     }
 
@@ -185,20 +195,22 @@ mod tests {
             self.invited += 1;
             Ok(())
         }
+        fn leave(&mut self, at_end: bool) {
+            self.left_at_end = Some(at_end);
+        }
     }
 
     fn read(source: &mut Pieces, framing: Framing) -> Result<String, BodyError> {
         let mut body = Body::new(source, framing, true);
         let mut text = String::new();
         loop {
-            let content = body.fill()?;
-            if content.is_empty() {
+            body.fill()?;
+            if body.content().is_empty() {
                 assert!(body.has_ended());
                 return Ok(text);
             }
-            text.push_str(std::str::from_utf8(content).unwrap());
-            let count = content.len();
-            body.consume(count);
+            text.push_str(std::str::from_utf8(body.content()).unwrap());
+            body.consume(body.content().len());
         }
     }
 
@@ -209,6 +221,7 @@ mod tests {
         let mut source = Pieces::new(&["5\r", "\nhel", "lo\r\n0\r\n\r\nGET /next"]);
         assert_eq!(read(&mut source, Framing::Chunked).unwrap(), "hello");
         assert_eq!((source.received(), source.invited), (&b"GET /next"[..], 1));
+        assert_eq!(source.left_at_end, Some(true));
     }
 
     #[test]
@@ -221,7 +234,9 @@ mod tests {
 
     #[test]
     fn a_body_that_stops_short_is_cut() {
-        assert!(matches!(read(&mut Pieces::new(&["he"]), Framing::Length(5)), Err(BodyError::Cut)));
+        let mut source = Pieces::new(&["he"]);
+        assert!(matches!(read(&mut source, Framing::Length(5)), Err(BodyError::Cut)));
+        assert_eq!(source.left_at_end, Some(false));
         let broken = read(&mut Pieces::new(&["x\r\n"]), Framing::Chunked);
         assert!(matches!(broken, Err(BodyError::Malformed(Malformed::ChunkSize))));
     }

@@ -24,6 +24,17 @@ pub(super) fn tokens(value: &[u8]) -> impl Iterator<Item = &[u8]> {
     value.split(|&byte| byte == b',').map(<[u8]>::trim_ascii).filter(|token| !token.is_empty())
 }
 
+/// Writes one field's line behind a head begun in `head`. A value that would break out of its line
+/// is left out with its name.
+pub(crate) fn push_field(head: &mut Vec<u8>, name: &str, value: &[u8]) {
+    if value.iter().any(|byte| matches!(byte, b'\r' | b'\n' | 0)) {
+        return;
+    }
+    for part in [name.as_bytes(), b": ", value, b"\r\n"] {
+        head.extend_from_slice(part);
+    }
+}
+
 /// Fields ready to be written, one `Name: value` line each.
 #[derive(Debug, Default)]
 pub(crate) struct Fields(Vec<u8>);
@@ -35,15 +46,14 @@ impl Fields {
         Self(space)
     }
 
-    /// A value that would break out of its line is left out with its name.
     pub(crate) fn push(&mut self, name: &str, value: &[u8]) {
-        if value.iter().any(|byte| matches!(byte, b'\r' | b'\n' | 0)) {
-            return;
-        }
-        self.0.extend_from_slice(name.as_bytes());
-        self.0.extend_from_slice(b": ");
-        self.0.extend_from_slice(value);
-        self.0.extend_from_slice(b"\r\n");
+        push_field(&mut self.0, name, value);
+    }
+
+    /// The first value of a field that is text.
+    pub(crate) fn value(&self, name: &str) -> Option<&str> {
+        let lines = std::str::from_utf8(&self.0).ok()?.lines();
+        lines.filter_map(|line| line.split_once(": ")).find(|(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, v)| v)
     }
 
     pub(crate) fn as_bytes(&self) -> &[u8] {

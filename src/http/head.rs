@@ -155,11 +155,10 @@ pub(crate) fn response_head<'h>(
 }
 
 impl RequestHead<'_> {
-    /// The only value of a field; `None` where it is missing or stands twice.
-    pub(crate) fn only(&self, name: &str) -> Option<&[u8]> {
-        let mut values = self.headers.iter().filter(|header| header.name.eq_ignore_ascii_case(name));
-        let value = values.next()?.value;
-        if values.next().is_some() { None } else { Some(value) }
+    /// Every value of a field.
+    pub(crate) fn values(&self, name: &str) -> impl Iterator<Item = &'_ [u8]> {
+        let fields = self.headers.iter().filter(move |header| header.name.eq_ignore_ascii_case(name));
+        fields.map(|header| header.value)
     }
 
     /// Named in the Connection field, and so not for whoever comes next.

@@ -12,7 +12,6 @@ pub(crate) enum Malformed {
     TooManyHeaders,
     TargetTooLong,
     LineEnd,
-    ControlByte,
     StartLine,
     HeaderLine,
     TlsOnPlainPort,
@@ -45,7 +44,6 @@ impl Malformed {
             Self::UnknownMethod | Self::TransferCoding => Status::NOT_IMPLEMENTED,
             Self::Expectation => Status::EXPECTATION_FAILED,
             Self::LineEnd
-            | Self::ControlByte
             | Self::StartLine
             | Self::HeaderLine
             | Self::TlsOnPlainPort
@@ -74,7 +72,6 @@ impl fmt::Display for Malformed {
             Self::TooManyHeaders => return write!(f, "more than {HEADER_COUNT_MAX} headers"),
             Self::TargetTooLong => return write!(f, "a target of more than {TARGET_BYTES_MAX} bytes"),
             Self::LineEnd => "a line that does not end in CR LF",
-            Self::ControlByte => "a control byte in the head",
             Self::StartLine => "a first line that is not HTTP",
             Self::HeaderLine => "a header line that is not `name: value`",
             Self::TlsOnPlainPort => {

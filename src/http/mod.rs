@@ -26,9 +26,9 @@ mod target;
 
 pub(crate) use body::{Body, BodyError, Source};
 pub(crate) use chunked::size_line;
-pub(crate) use fields::{Fields, Headers, is_hop_by_hop};
-pub(crate) use framing::{Cut, Framing, Unframer};
-pub(crate) use head::{RequestHead, ResponseHead, Slots, end_of_head, request_head, response_head, slots};
+pub(crate) use fields::{Fields, Headers, is_hop_by_hop, push_field};
+pub(crate) use framing::{Framing, Unframer};
+pub(crate) use head::{RequestHead, ResponseHead, end_of_head, request_head, response_head, slots};
 pub(crate) use malformed::Malformed;
 pub(crate) use method::Method;
 pub(crate) use request::Request;

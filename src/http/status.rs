@@ -5,7 +5,6 @@
 pub(crate) struct Status(pub(crate) u16);
 
 impl Status {
-    pub(crate) const CONTINUE: Self = Self(100);
     pub(crate) const SWITCHING_PROTOCOLS: Self = Self(101);
     pub(crate) const OK: Self = Self(200);
     pub(crate) const BAD_REQUEST: Self = Self(400);
@@ -13,7 +12,6 @@ impl Status {
     pub(crate) const FORBIDDEN: Self = Self(403);
     pub(crate) const NOT_FOUND: Self = Self(404);
     pub(crate) const METHOD_NOT_ALLOWED: Self = Self(405);
-    pub(crate) const PAYLOAD_TOO_LARGE: Self = Self(413);
     pub(crate) const TARGET_TOO_LONG: Self = Self(414);
     pub(crate) const UNSUPPORTED_MEDIA_TYPE: Self = Self(415);
     pub(crate) const EXPECTATION_FAILED: Self = Self(417);
@@ -47,6 +45,14 @@ impl Status {
             505 => "HTTP Version Not Supported",
             _ => "",
         }
+    }
+
+    /// Three digits, without an allocation.
+    pub(crate) fn digits(self, into: &mut [u8; 3]) -> &[u8] {
+        for (place, divisor) in into.iter_mut().zip([100, 10, 1]) {
+            *place = b'0'.saturating_add(u8::try_from(self.0 / divisor % 10).unwrap_or(0));
+        }
+        into
     }
 
     /// An interim answer, after which the final one follows.

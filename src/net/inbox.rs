@@ -18,11 +18,13 @@ pub(crate) struct Wire {
     end: usize,
     /// Bytes there shall be room for.
     wanted: usize,
+    /// What follows is the rest of a body nobody read.
+    is_mid_body: bool,
 }
 
 impl Wire {
     pub(crate) fn new(conn: Conn, wanted: usize) -> Self {
-        Self { conn, space: Box::default(), spare: Box::default(), start: 0, end: 0, wanted }
+        Self { conn, space: Box::default(), spare: Box::default(), start: 0, end: 0, wanted, is_mid_body: false }
     }
 
     pub(crate) fn received(&self) -> &[u8] {
@@ -96,6 +98,11 @@ impl Wire {
         self.wanted = wanted;
     }
 
+    /// What follows is the rest of a body nobody read, not a new message.
+    pub(crate) fn is_mid_body(&self) -> bool {
+        self.is_mid_body
+    }
+
     /// Gives all memory back, if nothing is held in it.
     pub(crate) fn release(&mut self) {
         if self.start == self.end {
@@ -147,6 +154,10 @@ impl http::Source for Wire {
 
     fn go_ahead(&mut self) -> io::Result<()> {
         self.conn.write_all(b"HTTP/1.1 100 Continue\r\n\r\n", Deadline::after_secs(WRITE_STALL_SECS))
+    }
+
+    fn leave(&mut self, at_end: bool) {
+        self.is_mid_body = !at_end;
     }
 }
 

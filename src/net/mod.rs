@@ -36,19 +36,21 @@ enum Socket {
 pub(crate) struct Conn {
     socket: Socket,
     tls: Option<Box<Connection>>,
+    /// Something was written, however little.
+    has_written: bool,
 }
 
 impl Conn {
     /// A connection somebody made to us.
     pub(crate) fn accepted(socket: Arc<TcpStream>, tls: Option<&tls::Acceptor>) -> io::Result<Self> {
         let tls = tls.map(tls::Acceptor::session).transpose()?.map(Connection::Server).map(Box::new);
-        let conn = Self { socket: Socket::Tcp(socket), tls };
+        let conn = Self { socket: Socket::Tcp(socket), tls, has_written: false };
         conn.prepare()?;
         Ok(conn)
     }
 
     pub(crate) fn unix(path: &Path) -> io::Result<Self> {
-        let conn = Self { socket: Socket::Unix(UnixStream::connect(path)?), tls: None };
+        let conn = Self { socket: Socket::Unix(UnixStream::connect(path)?), tls: None, has_written: false };
         conn.prepare()?;
         Ok(conn)
     }
@@ -66,7 +68,7 @@ impl Conn {
         };
         let tls = tls.map(|(connector, host)| connector.session(host)).transpose()?;
         let tls = tls.map(Connection::Client).map(Box::new);
-        let mut conn = Self { socket: Socket::Tcp(Arc::new(socket)), tls };
+        let mut conn = Self { socket: Socket::Tcp(Arc::new(socket)), tls, has_written: false };
         conn.prepare()?;
         conn.handshake(deadline)?;
         Ok(conn)
@@ -150,18 +152,22 @@ impl Conn {
         Ok(())
     }
 
-    /// Writes everything. `on_stall` is asked after every tick without progress.
+    /// Writes everything. `on_stall` is asked, about this very socket, after every tick without
+    /// progress.
     pub(crate) fn send(
         &mut self,
         mut slices: &mut [IoSlice<'_>],
-        on_stall: &mut dyn FnMut() -> io::Result<()>,
+        on_stall: &mut dyn FnMut(BorrowedFd<'_>) -> io::Result<()>,
     ) -> io::Result<()> {
         IoSlice::advance_slices(&mut slices, 0);
         while !slices.is_empty() {
             match self.write(slices) {
                 Ok(0) => return Err(ErrorKind::WriteZero.into()),
-                Ok(written) => IoSlice::advance_slices(&mut slices, written),
-                Err(error) if is_tick(&error) => on_stall()?,
+                Ok(written) => {
+                    self.has_written = true;
+                    IoSlice::advance_slices(&mut slices, written);
+                }
+                Err(error) if is_tick(&error) => on_stall(self.as_fd())?,
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) => return Err(error),
             }
@@ -170,14 +176,19 @@ impl Conn {
             if !is_tick(&error) {
                 return Err(error);
             }
-            on_stall()?;
+            on_stall(self.as_fd())?;
         }
         Ok(())
     }
 
+    /// Whether anything was written since this was asked last.
+    pub(crate) fn take_has_written(&mut self) -> bool {
+        std::mem::take(&mut self.has_written)
+    }
+
     /// Writes everything before the deadline.
     pub(crate) fn write_all(&mut self, bytes: &[u8], deadline: Deadline) -> io::Result<()> {
-        self.send(&mut [IoSlice::new(bytes)], &mut || {
+        self.send(&mut [IoSlice::new(bytes)], &mut |_| {
             if deadline.passed() { Err(ErrorKind::TimedOut.into()) } else { Ok(()) }
         })
     }
@@ -219,7 +230,7 @@ impl Conn {
         self.tls.as_ref().is_some_and(|tls| tls.wants_write())
     }
 
-    fn is_plain(&self) -> bool {
+    pub(crate) fn is_plain(&self) -> bool {
         self.tls.is_none()
     }
 }

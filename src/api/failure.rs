@@ -1,0 +1,166 @@
+//! Every room's error as a status and a sentence that is safe to tell.
+
+use crate::auth::Denied;
+use crate::docker;
+use crate::http::{BodyError, Malformed, Status};
+use crate::limits::UPGRADES_MAX;
+
+use super::route::{Reply, Response};
+
+/// Why a request was not served.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    Malformed(Malformed),
+    Denied(Denied),
+    CredentialInQuery,
+    ForeignOrigin,
+    /// A path of ours that does not exist.
+    NoSuchRoute,
+    /// A path of ours that knows other methods.
+    WrongMethod { allow: String },
+    /// A body the Engine could read differently than we do.
+    MediaType,
+    TooManyUpgrades,
+    Engine(docker::Error),
+}
+
+#[derive(serde::Serialize)]
+struct Told<'t> {
+    message: &'t str,
+}
+
+impl Failure {
+    pub(crate) fn status(&self) -> Status {
+        match self {
+            Self::Malformed(why) => why.status(),
+            Self::Denied(Denied::NoCredentials | Denied::BadToken) => Status::UNAUTHORIZED,
+            Self::CredentialInQuery => Status::BAD_REQUEST,
+            Self::ForeignOrigin => Status::FORBIDDEN,
+            Self::NoSuchRoute => Status::NOT_FOUND,
+            Self::WrongMethod { .. } => Status::METHOD_NOT_ALLOWED,
+            Self::MediaType => Status::UNSUPPORTED_MEDIA_TYPE,
+            Self::TooManyUpgrades => Status::TOO_MANY_REQUESTS,
+            Self::Engine(error) => engine_status(error),
+        }
+    }
+
+    /// The sentence for the caller. Places and causes are for the log.
+    fn sentence(&self) -> String {
+        match self {
+            Self::Malformed(why) => format!("lookout: {why}"),
+            Self::Denied(why) => why.sentence().to_owned(),
+            Self::CredentialInQuery => {
+                "lookout: a credential in the query: send it as Authorization: Bearer".to_owned()
+            }
+            Self::ForeignOrigin => {
+                "lookout: this origin is not listed in ALLOWED_ORIGINS".to_owned()
+            }
+            Self::NoSuchRoute => "lookout: no such route".to_owned(),
+            Self::WrongMethod { allow } => format!("lookout: this route knows {allow}"),
+            Self::MediaType => {
+                "lookout: form and gRPC bodies are not passed on: send JSON or a tar archive".to_owned()
+            }
+            Self::TooManyUpgrades => format!(
+                "lookout: {UPGRADES_MAX} attach and exec streams are open, which is the limit: close one and try again"
+            ),
+            Self::Engine(error) => engine_sentence(error),
+        }
+    }
+
+    pub(crate) fn response(self) -> Response {
+        if matches!(self, Self::Engine(docker::Error::ClientLeft)) {
+            let mut response = Response::json(self.status(), &());
+            response.reply = Reply::Nobody;
+            return response;
+        }
+        let mut response = Response::json(self.status(), &Told { message: &self.sentence() });
+        response.fields.push("X-Content-Type-Options", b"nosniff");
+        match self {
+            Self::Denied(why) => {
+                response.fields.push("WWW-Authenticate", b"Bearer");
+                response.fields.push("X-Lookout-Reason", why.as_str().as_bytes());
+            }
+            Self::WrongMethod { allow } => response.fields.push("Allow", allow.as_bytes()),
+            Self::Malformed(_)
+            | Self::CredentialInQuery
+            | Self::ForeignOrigin
+            | Self::NoSuchRoute
+            | Self::MediaType
+            | Self::TooManyUpgrades
+            | Self::Engine(_) => {}
+        }
+        response
+    }
+}
+
+fn engine_status(error: &docker::Error) -> Status {
+    match error {
+        docker::Error::Unreachable { .. }
+        | docker::Error::Denied { .. }
+        | docker::Error::Closed(_)
+        | docker::Error::Malformed(_)
+        | docker::Error::Refused(_)
+        | docker::Error::Switched => Status::BAD_GATEWAY,
+        docker::Error::Late => Status::GATEWAY_TIMEOUT,
+        docker::Error::Body(BodyError::Malformed(why)) => why.status(),
+        docker::Error::Body(BodyError::Cut | BodyError::Io(_)) | docker::Error::ClientLeft => {
+            Status::BAD_REQUEST
+        }
+    }
+}
+
+fn engine_sentence(error: &docker::Error) -> String {
+    match error {
+        docker::Error::Unreachable { .. } => {
+            "lookout: the Docker Engine does not answer: is it running on the agent's host?".to_owned()
+        }
+        docker::Error::Denied { .. } => {
+            "lookout: the agent may not open the Docker Engine's socket: its log says what to change".to_owned()
+        }
+        docker::Error::Closed(_) => {
+            "lookout: the Docker Engine closed the connection before it answered".to_owned()
+        }
+        docker::Error::Malformed(_) | docker::Error::Refused(_) | docker::Error::Switched => {
+            "lookout: the Docker Engine's answer cannot be understood".to_owned()
+        }
+        docker::Error::Late => "lookout: the Docker Engine did not answer in time".to_owned(),
+        docker::Error::Body(BodyError::Malformed(why)) => format!("lookout: {why}"),
+        docker::Error::Body(BodyError::Cut | BodyError::Io(_)) => {
+            "lookout: the request's body did not come to its end".to_owned()
+        }
+        docker::Error::ClientLeft => String::new(),
+    }
+}
+
+impl From<Denied> for Failure {
+    fn from(why: Denied) -> Self {
+        Self::Denied(why)
+    }
+}
+
+impl From<docker::Error> for Failure {
+    fn from(error: docker::Error) -> Self {
+        Self::Engine(error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failure_stays_small_on_the_stack() {
+        assert!(size_of::<Failure>() <= 48);
+    }
+
+    #[test]
+    fn callers_are_not_told_where_the_engine_is() {
+        let error = docker::Error::Unreachable {
+            place: "/run/docker.sock".into(),
+            cause: std::io::ErrorKind::NotFound.into(),
+        };
+        let failure = Failure::from(error);
+        assert_eq!(failure.status(), Status::BAD_GATEWAY);
+        assert!(!failure.sentence().contains("sock"));
+    }
+}

@@ -1,0 +1,174 @@
+//! Everything a caller can ask for. One file per family; each owns its `ROUTES`.
+
+mod failure;
+mod reserved;
+mod route;
+
+pub(crate) use failure::Failure;
+pub(crate) use route::{Access, Agent, Desk, Reply, Response, Route};
+
+use std::net::IpAddr;
+
+use crate::auth::{self, Gate};
+use crate::docker;
+use crate::http::{Method, Request};
+use crate::log::{self, number, text};
+use crate::policy::{self, engine};
+use route::Outcome;
+
+macro_rules! families {
+    ($($family:ident),+ $(,)?) => {
+        $(mod $family;)+
+        /// Every family's routes, in the order they are listed; the first match wins.
+        const FAMILIES: &[&[Route]] = &[$($family::ROUTES),+];
+    };
+}
+families! { health, proxy }
+
+/// Every route, for whoever lists them.
+pub(crate) fn routes() -> impl Iterator<Item = &'static Route> {
+    FAMILIES.iter().copied().flatten()
+}
+
+/// Looks a request up. Unknown paths are the Engine's, so a stranger learns nothing from them.
+fn find(method: Method, path: &str) -> &'static Route {
+    // What is there to GET is there to HEAD.
+    let wanted = if method == Method::Head { Method::Get } else { method };
+    let mut is_ours = false;
+    for route in routes() {
+        match route.access {
+            Access::Engine(_) if is_ours => return &reserved::WRONG_METHOD,
+            Access::Engine(_) if reserved::PREFIXES.iter().any(|prefix| path.starts_with(prefix)) => {
+                return &reserved::NO_SUCH_ROUTE;
+            }
+            Access::Engine(_) => return route,
+            Access::Public(_) | Access::Guarded(..) if route.path != path => {}
+            Access::Public(_) | Access::Guarded(..) if route.method == wanted => return route,
+            Access::Public(_) | Access::Guarded(..) => is_ours = true,
+        }
+    }
+    &reserved::NO_SUCH_ROUTE
+}
+
+/// The methods a path of ours knows, as an Allow field lists them.
+fn allow(path: &str) -> String {
+    let mut methods = Vec::new();
+    for route in routes().filter(|route| route.path == path) {
+        methods.push(route.method.as_str());
+        if route.method == Method::Get {
+            methods.push(Method::Head.as_str());
+        }
+    }
+    methods.join(", ")
+}
+
+/// The whole middle: look up, authenticate, permit, run. Every transport calls it.
+pub(crate) fn answer(desk: &mut Desk<'_>, gate: &Gate, request: Request<'_>) -> Response {
+    let (method, path, peer) = (request.head.method, request.head.target.path(), request.peer);
+    let route = find(method, path);
+    log::debug("request", &[("peer", text(&peer)), ("method", text(&method)), ("path", text(&path))]);
+    judge(desk, gate, route, request).unwrap_or_else(|failure| {
+        tell(&failure, route, method, peer);
+        failure.response()
+    })
+}
+
+fn judge(desk: &mut Desk<'_>, gate: &Gate, route: &'static Route, request: Request<'_>) -> Outcome {
+    if !is_allowed_origin(desk.agent, &request) {
+        return Err(Failure::ForeignOrigin);
+    }
+    if auth::is_in_query(&request) {
+        return Err(Failure::CredentialInQuery);
+    }
+    let class = match route.access {
+        Access::Public(run) => return run(desk, request),
+        Access::Guarded(class, _) => class,
+        Access::Engine(_) => engine::classify(request.head.method, request.head.target.path()).class,
+    };
+    let known = gate.admit(request)?;
+    desk.is_admitted = true;
+    let permitted = policy::permit(known, class);
+    let (principal, class) = permitted.terms();
+    log::debug("request.permitted", &[("by", text(&principal)), ("class", text(&class))]);
+    match route.access {
+        Access::Guarded(_, run) | Access::Engine(run) => run(desk, permitted),
+        Access::Public(_) => Err(Failure::NoSuchRoute),
+    }
+}
+
+/// A browser names the page that made it call. Pages the operator did not list are refused on
+/// every route: none of them has business with an agent.
+fn is_allowed_origin(agent: &Agent, request: &Request<'_>) -> bool {
+    let mut origins = request.head.values("origin");
+    origins.all(|origin| {
+        agent.allowed_origins.iter().any(|allowed| allowed.as_bytes().eq_ignore_ascii_case(origin))
+    })
+}
+
+/// What went wrong, for the operator. Never a query, never a header.
+fn tell(failure: &Failure, route: &Route, method: Method, peer: IpAddr) {
+    let (peer, route, method) = (text(&peer), text(&route.label), text(&method));
+    match failure {
+        Failure::Denied(why) => {
+            log::warn("auth.denied", &[("peer", peer), ("route", route), ("reason", text(&why.as_str()))]);
+        }
+        Failure::Engine(docker::Error::ClientLeft) => {
+            log::debug("request.abandoned", &[("peer", peer), ("method", method)]);
+        }
+        Failure::Engine(error) => {
+            log::warn("engine.failed", &[("peer", peer), ("method", method), ("error", text(error))]);
+        }
+        Failure::Malformed(_)
+        | Failure::CredentialInQuery
+        | Failure::ForeignOrigin
+        | Failure::NoSuchRoute
+        | Failure::WrongMethod { .. }
+        | Failure::MediaType
+        | Failure::TooManyUpgrades => {
+            let status = number(failure.status().0);
+            log::info("request.refused", &[("peer", peer), ("route", route), ("status", status)]);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_these_routes_are_public() {
+        let public: Vec<_> =
+            routes().filter(|route| matches!(route.access, Access::Public(_))).map(|route| route.path).collect();
+        assert_eq!(public, ["/health", "/ready", "/_lookout/health"]);
+    }
+
+    #[test]
+    fn a_request_finds_its_route() {
+        for (method, path, label) in [
+            (Method::Get, "/health", "health"),
+            (Method::Head, "/health", "health"),
+            (Method::Post, "/health", "wrong_method"),
+            (Method::Delete, "/_lookout/health", "wrong_method"),
+            (Method::Get, "/_lookout/nothing", "no_such_route"),
+            (Method::Get, "/_lookout/", "no_such_route"),
+            (Method::Post, "/api/lookout/enrol", "no_such_route"),
+            (Method::Get, "/health/", "engine"),
+            (Method::Get, "/_lookoutx", "engine"),
+            (Method::Delete, "/containers/x", "engine"),
+        ] {
+            assert_eq!(find(method, path).label, label, "{method} {path}");
+        }
+    }
+
+    #[test]
+    fn a_wrong_method_is_told_the_right_ones() {
+        assert_eq!(allow("/ready"), "GET, HEAD");
+    }
+
+    #[test]
+    fn the_engine_is_asked_last() {
+        let last = FAMILIES.last().unwrap().last().unwrap();
+        assert!(matches!(last.access, Access::Engine(_)));
+        assert_eq!(routes().filter(|route| matches!(route.access, Access::Engine(_))).count(), 1);
+    }
+}

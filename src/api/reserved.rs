@@ -1,0 +1,34 @@
+//! Paths of our own that do not exist, or not with that method. Only known callers are told.
+
+use super::failure::Failure;
+use super::route::{Access, Desk, Outcome, Route};
+use crate::http::{Method, Request};
+use crate::policy::{Class, Permitted};
+
+/// Prefixes under which nothing ever goes to the Engine.
+pub(super) const PREFIXES: &[&str] = &["/_lookout/", "/api/lookout/"];
+
+pub(super) const NO_SUCH_ROUTE: Route = Route {
+    method: Method::Get,
+    path: "/_lookout/*",
+    label: "no_such_route",
+    about: "404.",
+    access: Access::Guarded(Class::View, no_such_route),
+};
+
+pub(super) const WRONG_METHOD: Route = Route {
+    method: Method::Get,
+    path: "/*",
+    label: "wrong_method",
+    about: "405, with the methods the path knows.",
+    access: Access::Guarded(Class::View, wrong_method),
+};
+
+fn no_such_route(_: &mut Desk<'_>, _: Permitted<Request<'_>>) -> Outcome {
+    Err(Failure::NoSuchRoute)
+}
+
+fn wrong_method(_: &mut Desk<'_>, ask: Permitted<Request<'_>>) -> Outcome {
+    let request = ask.into_inner();
+    Err(Failure::WrongMethod { allow: super::allow(request.head.target.path()) })
+}

@@ -1,0 +1,78 @@
+//! The shape of an endpoint.
+
+use std::borrow::Cow;
+use std::time::Instant;
+
+use super::failure::Failure;
+use crate::docker::{Docker, Hijacked, Incoming, Line};
+use crate::http::{Fields, Method, Request, Status};
+use crate::permits::{Permit, Permits};
+use crate::policy::{Class, Permitted};
+
+/// What every request shares.
+pub(crate) struct Agent {
+    pub(crate) docker: Docker,
+    pub(crate) started: Instant,
+    /// Origins of web pages that may call; a browser tells, others do not.
+    pub(crate) allowed_origins: Vec<String>,
+    pub(crate) upgrades: Permits,
+}
+
+/// Where one request is handled: the agent, and its own connection's line to the Engine.
+pub(crate) struct Desk<'a> {
+    pub(crate) agent: &'a Agent,
+    pub(crate) line: &'a mut Line,
+    /// The caller's credential was good.
+    pub(crate) is_admitted: bool,
+}
+
+/// Who may reach a handler. A guarded one cannot be called without proof.
+pub(crate) enum Access {
+    Public(fn(&mut Desk<'_>, Request<'_>) -> Outcome),
+    Guarded(Class, fn(&mut Desk<'_>, Permitted<Request<'_>>) -> Outcome),
+    /// Guarded by the class of whichever of the Engine's routes is meant.
+    Engine(fn(&mut Desk<'_>, Permitted<Request<'_>>) -> Outcome),
+}
+
+/// One endpoint.
+pub(crate) struct Route {
+    pub(crate) method: Method,
+    pub(crate) path: &'static str,
+    /// Its name in logs.
+    pub(crate) label: &'static str,
+    /// What it is for, in a sentence.
+    pub(crate) about: &'static str,
+    pub(crate) access: Access,
+}
+
+pub(crate) type Outcome = Result<Response, Failure>;
+
+/// An answer on its way to whoever asked.
+pub(crate) struct Response {
+    pub(crate) status: Status,
+    pub(crate) reason: Cow<'static, str>,
+    pub(crate) fields: Fields,
+    pub(crate) reply: Reply,
+}
+
+/// What follows the head.
+pub(crate) enum Reply {
+    Bytes(Vec<u8>),
+    Stream(Incoming),
+    /// The Engine switched protocols; the place is given back when the stream ends.
+    Upgraded(Hijacked, Permit),
+    /// Nobody is left to answer.
+    Nobody,
+}
+
+impl Response {
+    /// One JSON value and a line feed.
+    pub(crate) fn json(status: Status, value: &impl serde::Serialize) -> Self {
+        // Our own types hold nothing that JSON cannot: an empty body would be a bug of ours.
+        let mut bytes = serde_json::to_vec(value).unwrap_or_default();
+        bytes.push(b'\n');
+        let mut fields = Fields::default();
+        fields.push("Content-Type", b"application/json");
+        Self { status, reason: Cow::Borrowed(status.reason()), fields, reply: Reply::Bytes(bytes) }
+    }
+}

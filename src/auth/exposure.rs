@@ -1,0 +1,52 @@
+//! To whom the agent is open. There is no third way to listen.
+
+use std::net::IpAddr;
+
+use crate::secret::Secret;
+
+/// A secret a caller may show, and the variable it came from.
+pub(crate) struct Credential {
+    pub(crate) name: &'static str,
+    pub(crate) token: Secret<String>,
+}
+
+/// Guarded by credentials, or open because the operator said so for that very address.
+pub(crate) enum Exposure {
+    Guarded(Vec<Credential>),
+    Open(Acknowledged),
+}
+
+/// The operator's acknowledgements cover the address.
+#[derive(Debug)]
+pub(crate) struct Acknowledged(());
+
+impl Acknowledged {
+    /// Loopback needs the first acknowledgement, every other address both.
+    pub(crate) fn covering(address: IpAddr, local: bool, remote: bool) -> Option<Self> {
+        let covered = local && (address.to_canonical().is_loopback() || remote);
+        covered.then_some(Self(()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Acknowledged;
+
+    #[test]
+    fn beyond_loopback_both_acknowledgements_are_needed() {
+        for (address, local, remote, covered) in [
+            ("127.0.0.1", false, false, false),
+            ("127.0.0.1", false, true, false),
+            ("127.0.0.1", true, false, true),
+            ("::1", true, false, true),
+            ("::ffff:127.0.0.1", true, false, true),
+            ("0.0.0.0", true, false, false),
+            ("192.0.2.1", true, false, false),
+            ("192.0.2.1", true, true, true),
+            ("::", true, true, true),
+        ] {
+            let given = Acknowledged::covering(address.parse().unwrap(), local, remote);
+            assert_eq!(given.is_some(), covered, "{address} {local} {remote}");
+        }
+    }
+}

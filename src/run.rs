@@ -1,0 +1,109 @@
+//! How the agent lives and dies: builds, starts, waits, drains.
+
+use std::io;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use crate::api::Agent;
+use crate::clock::{self, Deadline};
+use crate::config::Config;
+use crate::docker::Docker;
+use crate::limits::{DRAIN_SECS, TICK_MILLIS, UPGRADES_MAX};
+use crate::log::{self, number, text};
+use crate::net::Shutdown;
+use crate::permits::Permits;
+use crate::server::{Running, Server};
+use crate::sys::poll::{Watch, wait};
+use crate::sys::signals::{Signal, Signals};
+use crate::sys::sockets::raise_descriptor_limit;
+use crate::threads;
+
+/// Something the agent cannot live without failed.
+const SOFTWARE: u8 = 70;
+
+/// Serves until a signal says stop.
+pub(crate) fn serve(config: Config) -> ExitCode {
+    threads::report_panics();
+    let address = config.server.address;
+    match start(config) {
+        Ok((running, signals)) => live(running, signals),
+        Err(error) => {
+            log::error("agent.start_failed", &[("address", text(&address)), ("error", text(&error))]);
+            ExitCode::from(SOFTWARE)
+        }
+    }
+}
+
+fn start(config: Config) -> io::Result<(Running, Signals)> {
+    log::info("agent.starting", &[("version", text(&env!("CARGO_PKG_VERSION"))), ("mode", text(&"standard"))]);
+    let signals = Signals::catch()?;
+    let (address, most) = (config.server.address, config.server.connections_max);
+    check_descriptors(most);
+    let docker = Docker::new(config.docker);
+    let allowed_origins = config.server.allowed_origins.clone();
+    let agent =
+        Agent { docker, started: clock::now(), allowed_origins, upgrades: Permits::new(UPGRADES_MAX) };
+    let tls = config.server.tls.is_some();
+    let running = Server::bind(config.server, agent, Shutdown::new()?)?.start()?;
+    log::info("server.listening", &[("address", text(&address)), ("tls", text(&tls))]);
+    // Its outcome is logged, and asked for again by whoever wants to know.
+    running.agent().docker.is_ready();
+    Ok((running, signals))
+}
+
+/// Each connection may need two descriptors: its own and one to the Engine.
+fn check_descriptors(connections: usize) {
+    let needed = u64::try_from(connections).unwrap_or(u64::MAX).saturating_mul(2).saturating_add(64);
+    let allowed = raise_descriptor_limit();
+    if allowed < needed {
+        log::warn("agent.few_descriptors", &[("allowed", number(allowed)), ("needed", number(needed))]);
+    }
+}
+
+fn live(running: Running, mut signals: Signals) -> ExitCode {
+    loop {
+        let mut watches = [Watch::readable(&signals), Watch::readable(&running.accepting)];
+        if let Err(error) = wait(&mut watches, Deadline::NEVER) {
+            log::error("agent.wait_failed", &[("error", text(&error))]);
+            return ExitCode::from(SOFTWARE);
+        }
+        let [on_signal, on_accepting] = watches;
+        if on_accepting.is_ready() {
+            // Half an agent is worse than one that is started again.
+            log::error("agent.resident_ended", &[("resident", text(&"accept"))]);
+            return ExitCode::from(SOFTWARE);
+        }
+        if on_signal.is_ready() {
+            match signals.next() {
+                Ok(Signal::Reload) => log::info("agent.nothing_to_reload", &[]),
+                Ok(Signal::Stop) | Err(_) => return drain(running, &mut signals),
+            }
+        }
+    }
+}
+
+/// Lets exchanges in flight finish; a second signal skips the wait.
+fn drain(running: Running, signals: &mut Signals) -> ExitCode {
+    log::info("agent.draining", &[("connections", number(running.connections()))]);
+    running.begin_to_end();
+    let deadline = Deadline::after_secs(DRAIN_SECS);
+    while !running.wait_ended(Deadline::after(Duration::from_millis(TICK_MILLIS))) {
+        let hurried = is_told_to_stop(signals);
+        if hurried || deadline.passed() {
+            log::warn("agent.cut_off", &[("connections", number(running.connections()))]);
+            return ExitCode::SUCCESS;
+        }
+    }
+    let returned = running.accepting.join();
+    log::info("agent.stopped", &[]);
+    if returned { ExitCode::SUCCESS } else { ExitCode::from(SOFTWARE) }
+}
+
+fn is_told_to_stop(signals: &mut Signals) -> bool {
+    while matches!(wait(&mut [Watch::readable(&*signals)], Deadline::after(Duration::ZERO)), Ok(true)) {
+        if signals.next().is_ok_and(|signal| signal == Signal::Stop) {
+            return true;
+        }
+    }
+    false
+}

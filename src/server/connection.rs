@@ -1,0 +1,217 @@
+//! One connection: handshake, then request after request until somebody has a reason to end it.
+
+use std::fmt;
+use std::io;
+use std::sync::Arc;
+
+use super::House;
+use super::respond::{Terms, respond};
+use crate::api::{self, Desk, Failure};
+use crate::clock::Deadline;
+use crate::docker::Line;
+use crate::http::{Body, Framing, Malformed, Method, Request, end_of_head, request_head, slots};
+use crate::limits::{
+    BODY_BUFFER_BYTES, HEAD_BUFFER_BYTES, HEAD_SECS, IDLE_SECS, LINGER_BYTES_MAX, LINGER_SECS,
+    TLS_HANDSHAKE_SECS,
+};
+use crate::log::{self, text};
+use crate::net::listen::Guest;
+use crate::net::{Conn, Wire, is_tick};
+use crate::sys::poll::{Watch, wait};
+
+/// Why a connection ended.
+#[derive(Debug)]
+pub(super) enum End {
+    /// The client, or the answer, asked for it.
+    Asked,
+    /// The client closed between two requests.
+    PeerClosed,
+    Handshake(io::Error),
+    Idle,
+    SlowHead,
+    MadeRoom,
+    Draining,
+    Malformed(Malformed),
+    /// The client was answered before it had sent its whole body.
+    UnreadBody,
+    /// The client left, or took nothing for too long.
+    PeerFailed(io::Error),
+    /// The Engine's answer broke off; the client was cut off in turn.
+    EngineFailed,
+    /// An upgraded stream came to its end.
+    StreamEnded,
+}
+
+pub(super) fn serve(house: &House, guest: &Guest) {
+    let end = converse(house, guest);
+    log::debug("connection.ended", &[("peer", text(&guest.peer.ip())), ("reason", text(&end))]);
+}
+
+/// What a connection holds from one request to the next.
+pub(super) struct Talk<'h> {
+    pub(super) house: &'h House,
+    pub(super) wire: Wire,
+    pub(super) line: Line,
+    /// Memory for heads of answers.
+    pub(super) out: Vec<u8>,
+}
+
+fn converse(house: &House, guest: &Guest) -> End {
+    let connected = Conn::accepted(Arc::clone(&guest.socket), house.tls.as_ref()).and_then(|mut conn| {
+        conn.handshake(Deadline::after_secs(TLS_HANDSHAKE_SECS))?;
+        Ok(conn)
+    });
+    let conn = match connected {
+        Ok(conn) => conn,
+        Err(error) => return End::Handshake(error),
+    };
+    let wire = Wire::new(conn, HEAD_BUFFER_BYTES);
+    let mut talk = Talk { house, wire, line: Line::default(), out: Vec::new() };
+    loop {
+        let end = match await_head(&mut talk, guest) {
+            Ok(at) => exchange(&mut talk, guest, at),
+            Err(end) => Some(end),
+        };
+        match end {
+            None => {}
+            Some(End::Malformed(why)) => return refuse(&mut talk, why),
+            Some(End::UnreadBody) => {
+                linger(&mut talk.wire);
+                return End::UnreadBody;
+            }
+            Some(end) => return end,
+        }
+    }
+}
+
+/// Waits for a whole head; says where it lies in what was received.
+fn await_head(talk: &mut Talk<'_>, guest: &Guest) -> Result<(usize, usize), End> {
+    talk.wire.want(HEAD_BUFFER_BYTES);
+    guest.is_idle();
+    if talk.house.shutdown.has_begun() {
+        return Err(End::Draining);
+    }
+    if talk.wire.received().is_empty() {
+        await_first_byte(talk)?;
+    }
+    if !guest.is_busy() {
+        return Err(if talk.house.shutdown.has_begun() { End::Draining } else { End::MadeRoom });
+    }
+    let deadline = Deadline::after_secs(HEAD_SECS);
+    let mut seen = 0;
+    loop {
+        if let Some(at) = end_of_head(talk.wire.received(), seen).map_err(End::Malformed)? {
+            return Ok(at);
+        }
+        seen = talk.wire.received().len();
+        match talk.wire.receive() {
+            Ok(0) => return Err(End::PeerClosed),
+            Ok(_) if deadline.passed() => return Err(End::SlowHead),
+            Ok(_) => {}
+            Err(error) if is_tick(&error) && deadline.passed() => return Err(End::SlowHead),
+            Err(error) if is_tick(&error) => {}
+            Err(error) => return Err(End::PeerFailed(error)),
+        }
+    }
+}
+
+/// After a quiet tick the connection gives back its memory and its line, and sleeps.
+fn await_first_byte(talk: &mut Talk<'_>) -> Result<(), End> {
+    let deadline = Deadline::after_secs(IDLE_SECS);
+    loop {
+        match talk.wire.receive() {
+            Ok(0) => return Err(End::PeerClosed),
+            Ok(_) => return Ok(()),
+            Err(error) if is_tick(&error) => {}
+            Err(error) => return Err(End::PeerFailed(error)),
+        }
+        talk.wire.release();
+        talk.line.clear();
+        talk.out = Vec::new();
+        match wait(&mut [Watch::readable(&talk.wire)], deadline) {
+            Ok(true) => {}
+            Ok(false) => return Err(End::Idle),
+            Err(error) => return Err(End::PeerFailed(error)),
+        }
+    }
+}
+
+/// One request and its answer; `None` goes on with the next.
+fn exchange(talk: &mut Talk<'_>, guest: &Guest, (start, end): (usize, usize)) -> Option<End> {
+    let (space, range) = talk.wire.take(end);
+    let bytes = space.get(range).and_then(|head| head.get(start..)).unwrap_or_default();
+    let mut slots = slots();
+    let answered = request_head(bytes, &mut slots).map(|head| {
+        if head.framing != Framing::None {
+            talk.wire.want(BODY_BUFFER_BYTES);
+        }
+        let terms = Terms {
+            is_head: head.method == Method::Head,
+            is_http_10: head.is_http_10,
+            keep_alive: head.keep_alive,
+        };
+        let body = Body::new(&mut talk.wire, head.framing, head.expects_continue);
+        let request = Request { head, body, peer: guest.peer.ip() };
+        let agent = &talk.house.agent;
+        let mut desk = Desk { agent, line: &mut talk.line, is_admitted: false };
+        let response = api::answer(&mut desk, &talk.house.gate, request);
+        if desk.is_admitted {
+            guest.is_known();
+        }
+        (response, terms)
+    });
+    talk.wire.give_back(space);
+    match answered {
+        Ok((response, terms)) => respond(talk, response, &terms),
+        Err(why) => Some(End::Malformed(why)),
+    }
+}
+
+/// Says what is wrong with the bytes, and closes.
+fn refuse(talk: &mut Talk<'_>, why: Malformed) -> End {
+    let terms = Terms { is_head: false, is_http_10: false, keep_alive: false };
+    if let Some(end) = respond(talk, Failure::Malformed(why).response(), &terms) {
+        if !matches!(end, End::Asked) {
+            return end;
+        }
+    }
+    linger(&mut talk.wire);
+    End::Malformed(why)
+}
+
+/// Closing on unread bytes would reset the connection, and the client might never read its answer.
+fn linger(wire: &mut Wire) {
+    let deadline = Deadline::after_secs(LINGER_SECS);
+    let mut drained = 0_u64;
+    if wire.conn.end_writing().is_err() {
+        return;
+    }
+    while drained < LINGER_BYTES_MAX && !deadline.passed() {
+        wire.consume(usize::MAX);
+        match wire.receive() {
+            Ok(0) => return,
+            Ok(count) => drained = drained.saturating_add(u64::try_from(count).unwrap_or(u64::MAX)),
+            Err(error) if is_tick(&error) => {}
+            Err(_) => return,
+        }
+    }
+}
+
+impl fmt::Display for End {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Asked => f.write_str("one side asked for it"),
+            Self::PeerClosed => f.write_str("the client closed"),
+            Self::Handshake(error) => write!(f, "no TLS: {error}"),
+            Self::Idle => f.write_str("idle for too long"),
+            Self::SlowHead => f.write_str("a head that took too long"),
+            Self::MadeRoom => f.write_str("idle, and its place was needed"),
+            Self::Draining => f.write_str("the agent ends"),
+            Self::Malformed(why) => why.fmt(f),
+            Self::UnreadBody => f.write_str("answered before its body was read"),
+            Self::PeerFailed(error) => write!(f, "the client failed: {error}"),
+            Self::EngineFailed => f.write_str("the engine broke off"),
+            Self::StreamEnded => f.write_str("the stream ended"),
+        }
+    }
+}
