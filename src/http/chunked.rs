@@ -71,7 +71,15 @@ impl Decoder {
     /// The state after one byte of framing.
     fn after(&mut self, byte: u8) -> Result<State, Malformed> {
         self.seen = self.seen.saturating_add(1);
-        let next = match (self.state, byte) {
+        let is_trailer =
+            matches!(self.state, State::TrailerStart | State::Trailer | State::TrailerFeed | State::LastFeed);
+        if is_trailer && self.seen > TRAILER_BYTES_MAX {
+            return Err(Malformed::TrailerTooLarge);
+        }
+        if !is_trailer && self.seen > CHUNK_HEAD_BYTES_MAX {
+            return Err(Malformed::ChunkHeadTooLong);
+        }
+        Ok(match (self.state, byte) {
             (State::Size { value, digits: 1.. }, b'\r') => State::SizeEnd { value },
             (State::Size { value, digits: 1.. }, b';') => State::Extension { value },
             (State::Size { value, digits }, digit) if digits < CHUNK_DIGITS_MAX => {
@@ -107,20 +115,7 @@ impl Decoder {
             }
             // Neither is passed here: `cut` looks first.
             (state @ (State::Content { .. } | State::Ended), _) => state,
-        };
-        match next {
-            State::Size { .. } | State::Extension { .. } | State::SizeEnd { .. }
-                if self.seen > CHUNK_HEAD_BYTES_MAX =>
-            {
-                Err(Malformed::ChunkHeadTooLong)
-            }
-            State::TrailerStart | State::Trailer | State::TrailerFeed | State::LastFeed
-                if self.seen > TRAILER_BYTES_MAX =>
-            {
-                Err(Malformed::TrailerTooLarge)
-            }
-            next => Ok(next),
-        }
+        })
     }
 }
 
@@ -215,7 +210,7 @@ mod tests {
 
     #[test]
     fn extensions_and_trailers_are_bounded() {
-        let longest = CHUNK_HEAD_BYTES_MAX - "0;\r".len();
+        let longest = CHUNK_HEAD_BYTES_MAX - "0;\r\n".len();
         assert!(decode(format!("0;{}\r\n\r\n", "e".repeat(longest)).as_bytes(), 7).is_ok());
         let longer = format!("0;{}\r\n\r\n", "e".repeat(longest + 1));
         assert_eq!(decode(longer.as_bytes(), 7), Err(Malformed::ChunkHeadTooLong));

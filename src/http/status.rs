@@ -49,8 +49,9 @@ impl Status {
 
     /// Three digits, without an allocation.
     pub(crate) fn digits(self, into: &mut [u8; 3]) -> &[u8] {
-        for (place, divisor) in into.iter_mut().zip([100, 10, 1]) {
-            *place = b'0'.saturating_add(u8::try_from(self.0 / divisor % 10).unwrap_or(0));
+        let [hundreds, tens, ones] = into;
+        for (place, digit) in [(hundreds, self.0 / 100), (tens, self.0 / 10), (ones, self.0)] {
+            *place = b'0'.saturating_add(u8::try_from(digit % 10).unwrap_or(0));
         }
         into
     }

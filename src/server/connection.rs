@@ -170,13 +170,13 @@ fn exchange(talk: &mut Talk<'_>, guest: &Guest, (start, end): (usize, usize)) ->
 /// Says what is wrong with the bytes, and closes.
 fn refuse(talk: &mut Talk<'_>, why: Malformed) -> End {
     let terms = Terms { is_head: false, is_http_10: false, keep_alive: false };
-    if let Some(end) = respond(talk, Failure::Malformed(why).response(), &terms) {
-        if !matches!(end, End::Asked) {
-            return end;
+    match respond(talk, Failure::Malformed(why).response(), &terms) {
+        Some(End::PeerFailed(error)) => End::PeerFailed(error),
+        _ => {
+            linger(&mut talk.wire);
+            End::Malformed(why)
         }
     }
-    linger(&mut talk.wire);
-    End::Malformed(why)
 }
 
 /// Closing on unread bytes would reset the connection, and the client might never read its answer.
