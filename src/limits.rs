@@ -71,6 +71,9 @@ pub(crate) const ENGINE_SECS: u64 = 30;
 pub(crate) const ENGINE_SECS_CEILING: u64 = 3600;
 /// One readiness probe. Beyond: not ready.
 pub(crate) const PROBE_SECS: u64 = 2;
+/// The agent's own answer to `lookout healthcheck`: below the usual five seconds of an image's
+/// health check. Beyond: exit 1.
+pub(crate) const HEALTHCHECK_SECS: u64 = 4;
 /// A readiness probe's answer serves everyone who asks this soon after it.
 pub(crate) const PROBE_FRESH_MILLIS: u64 = 1000;
 /// Exchanges in flight at the end of the agent. Beyond: cut.

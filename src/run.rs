@@ -8,6 +8,7 @@ use crate::api::Agent;
 use crate::clock::{self, Deadline};
 use crate::config::Config;
 use crate::docker::Docker;
+use crate::exit::SOFTWARE;
 use crate::limits::{DRAIN_SECS, TICK_MILLIS, UPGRADES_MAX};
 use crate::log::{self, number, text};
 use crate::net::Shutdown;
@@ -17,9 +18,6 @@ use crate::sys::poll::{Watch, wait};
 use crate::sys::signals::{Signal, Signals};
 use crate::sys::sockets::raise_descriptor_limit;
 use crate::threads;
-
-/// Something the agent cannot live without failed.
-const SOFTWARE: u8 = 70;
 
 /// Serves until a signal says stop.
 pub(crate) fn serve(config: Config) -> ExitCode {
@@ -35,7 +33,10 @@ pub(crate) fn serve(config: Config) -> ExitCode {
 }
 
 fn start(config: Config) -> io::Result<(Running, Signals)> {
-    log::info("agent.starting", &[("version", text(&env!("CARGO_PKG_VERSION"))), ("mode", text(&"standard"))]);
+    log::info(
+        "agent.starting",
+        &[("version", text(&env!("CARGO_PKG_VERSION"))), ("mode", text(&"standard"))],
+    );
     let signals = Signals::catch()?;
     let (address, most) = (config.server.address, config.server.connections_max);
     check_descriptors(most);

@@ -17,7 +17,9 @@ pub(crate) enum Failure {
     /// A path of ours that does not exist.
     NoSuchRoute,
     /// A path of ours that knows other methods.
-    WrongMethod { allow: String },
+    WrongMethod {
+        allow: String,
+    },
     /// A body the Engine could read differently than we do.
     MediaType,
     TooManyUpgrades,
@@ -52,9 +54,7 @@ impl Failure {
             Self::CredentialInQuery => {
                 "lookout: a credential in the query: send it as Authorization: Bearer".to_owned()
             }
-            Self::ForeignOrigin => {
-                "lookout: this origin is not listed in ALLOWED_ORIGINS".to_owned()
-            }
+            Self::ForeignOrigin => "lookout: this origin is not listed in ALLOWED_ORIGINS".to_owned(),
             Self::NoSuchRoute => "lookout: no such route".to_owned(),
             Self::WrongMethod { allow } => format!("lookout: this route knows {allow}"),
             Self::MediaType => {
@@ -115,7 +115,8 @@ fn engine_sentence(error: &docker::Error) -> String {
             "lookout: the Docker Engine does not answer: is it running on the agent's host?".to_owned()
         }
         docker::Error::Denied { .. } => {
-            "lookout: the agent may not open the Docker Engine's socket: its log says what to change".to_owned()
+            "lookout: the agent may not open the Docker Engine's socket: its log says what to change"
+                .to_owned()
         }
         docker::Error::Closed(_) => {
             "lookout: the Docker Engine closed the connection before it answered".to_owned()

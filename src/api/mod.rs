@@ -86,7 +86,7 @@ fn judge(desk: &mut Desk<'_>, gate: &Gate, route: &'static Route, request: Reque
         Access::Engine(_) => engine::classify(request.head.method, request.head.target.path()).class,
     };
     let known = gate.admit(request)?;
-    desk.is_admitted = true;
+    (desk.on_admitted)();
     let permitted = policy::permit(known, class);
     let (principal, class) = permitted.terms();
     log::debug("request.permitted", &[("by", text(&principal)), ("class", text(&class))]);
@@ -137,8 +137,10 @@ mod tests {
 
     #[test]
     fn only_these_routes_are_public() {
-        let public: Vec<_> =
-            routes().filter(|route| matches!(route.access, Access::Public(_))).map(|route| route.path).collect();
+        let public: Vec<_> = routes()
+            .filter(|route| matches!(route.access, Access::Public(_)))
+            .map(|route| route.path)
+            .collect();
         assert_eq!(public, ["/health", "/ready", "/_lookout/health"]);
     }
 

@@ -6,7 +6,8 @@ use super::route::{Access, Desk, Outcome, Reply, Response, Route};
 use crate::auth::carries_credential_header;
 use crate::docker::{Ask, Content, Patience};
 use crate::http::{Method, Request, RequestHead, is_hop_by_hop};
-use crate::policy::{Permitted, engine};
+use crate::policy::engine::{self, Pace};
+use crate::policy::Permitted;
 
 pub(super) const ROUTES: &[Route] = &[Route {
     method: Method::Get,
@@ -27,7 +28,10 @@ fn pass_on(desk: &mut Desk<'_>, ask: Permitted<Request<'_>>) -> Outcome {
         None => None,
     };
     let row = engine::classify(head.method, head.target.path());
-    let patience = if row.is_slow { Patience::Unbounded } else { Patience::Bounded };
+    let patience = match row.pace {
+        Pace::Prompt => Patience::Bounded,
+        Pace::Slow | Pace::Endless => Patience::Unbounded,
+    };
     let mut ask = Ask::new(desk.line.space(), head.method, head.target.raw(), patience);
     for header in head.headers {
         if !ends_here(head, header.name) {
@@ -40,7 +44,7 @@ fn pass_on(desk: &mut Desk<'_>, ask: Permitted<Request<'_>>) -> Outcome {
     ask.body(&mut request.body);
     let answer = desk.agent.docker.call(desk.line, ask)?;
     let reply = match (answer.content, place) {
-        (Content::Incoming(incoming), _) => Reply::Stream(incoming),
+        (Content::Incoming(incoming), _) => Reply::Stream(incoming, row.pace),
         (Content::Hijacked(hijacked), Some(place)) => Reply::Upgraded(hijacked, place),
         // `call` refuses a switch nobody asked for.
         (Content::Hijacked(_), None) => return Err(crate::docker::Error::Switched.into()),

@@ -7,6 +7,7 @@ use super::failure::Failure;
 use crate::docker::{Docker, Hijacked, Incoming, Line};
 use crate::http::{Fields, Method, Request, Status};
 use crate::permits::{Permit, Permits};
+use crate::policy::engine::Pace;
 use crate::policy::{Class, Permitted};
 
 /// What every request shares.
@@ -22,8 +23,8 @@ pub(crate) struct Agent {
 pub(crate) struct Desk<'a> {
     pub(crate) agent: &'a Agent,
     pub(crate) line: &'a mut Line,
-    /// The caller's credential was good.
-    pub(crate) is_admitted: bool,
+    /// Told as soon as the caller's credential is known to be good.
+    pub(crate) on_admitted: &'a dyn Fn(),
 }
 
 /// Who may reach a handler. A guarded one cannot be called without proof.
@@ -58,7 +59,7 @@ pub(crate) struct Response {
 /// What follows the head.
 pub(crate) enum Reply {
     Bytes(Vec<u8>),
-    Stream(Incoming),
+    Stream(Incoming, Pace),
     /// The Engine switched protocols; the place is given back when the stream ends.
     Upgraded(Hijacked, Permit),
     /// Nobody is left to answer.

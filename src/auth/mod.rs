@@ -62,7 +62,9 @@ impl Gate {
 
 /// A query that carries a credential: it would stand in every log between the caller and us.
 pub(crate) fn is_in_query(request: &Request<'_>) -> bool {
-    request.head.target.query_names().any(|name| {
-        ["token", "access_token"].iter().any(|credential| name.eq_ignore_ascii_case(credential))
-    })
+    request
+        .head
+        .target
+        .query_names()
+        .any(|name| ["token", "access_token"].iter().any(|credential| name.eq_ignore_ascii_case(credential)))
 }

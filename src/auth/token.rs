@@ -62,9 +62,9 @@ fn bearer(value: &[u8]) -> Option<&[u8]> {
 /// Whether a field carries a credential of ours, or of a browser, and so ends here.
 pub(crate) fn carries_credential_header(name: &str) -> bool {
     ["authorization", "cookie", "x-dd-agent-secret"].iter().any(|own| name.eq_ignore_ascii_case(own))
-        || ["x-lookout-", "x-portwing-"].iter().any(|prefix| {
-            name.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix))
-        })
+        || ["x-lookout-", "x-portwing-"]
+            .iter()
+            .any(|prefix| name.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix)))
 }
 
 #[cfg(test)]

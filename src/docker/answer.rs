@@ -32,7 +32,6 @@ pub(crate) struct Incoming {
     is_keepable: bool,
 }
 
-
 /// Where content lies in the bytes received last.
 #[derive(Default)]
 pub(crate) struct Pieces {

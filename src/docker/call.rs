@@ -152,7 +152,8 @@ fn exchange(
         let (status, framing) = (parsed.status, parsed.framing);
         // Kept only where nothing is in doubt: the whole request was taken, the answer's end is
         // known, and no switch was asked for that the Engine may still be thinking about.
-        let is_keepable = sent_whole && parsed.keep_alive && !ask.is_upgrade && framing != Framing::UntilClose;
+        let is_keepable =
+            sent_whole && parsed.keep_alive && !ask.is_upgrade && framing != Framing::UntilClose;
         link.wire.give_back(space);
         let content = if switched {
             Content::Hijacked(Hijacked(link))

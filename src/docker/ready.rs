@@ -38,7 +38,8 @@ impl Docker {
 
     /// The Engine's API version, which is asked anew each time: it may have been replaced.
     fn probe(&self) -> Result<String, Error> {
-        let ask = Ask::new(Vec::new(), Method::Get, "/_ping", Patience::Within(Duration::from_secs(PROBE_SECS)));
+        let ask =
+            Ask::new(Vec::new(), Method::Get, "/_ping", Patience::Within(Duration::from_secs(PROBE_SECS)));
         let answer = self.call(&mut Line::default(), ask)?;
         match answer.content {
             Content::Incoming(_) if answer.status == Status::OK => {
@@ -115,9 +116,8 @@ mod tests {
         let readiness = Readiness::default();
         let probing = readiness.begin().unwrap();
         std::thread::scope(|scope| {
-            let others: Vec<_> = (0..8)
-                .map(|_| scope.spawn(|| readiness.begin().is_none() && readiness.outcome()))
-                .collect();
+            let others: Vec<_> =
+                (0..8).map(|_| scope.spawn(|| readiness.begin().is_none() && readiness.outcome())).collect();
             readiness.settle(true);
             drop(probing);
             assert!(others.into_iter().all(|other| other.join().unwrap()));

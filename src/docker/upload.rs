@@ -5,9 +5,9 @@
 use std::io::{self, ErrorKind, IoSlice};
 use std::time::Duration;
 
+use super::Error;
 use super::call::Ask;
 use super::line::Link;
-use super::Error;
 use crate::clock::Deadline;
 use crate::http::{Body, BodyError, Framing, size_line};
 use crate::limits::{SPLICE_FROM_BYTES, STREAM_STALL_SECS};

@@ -148,6 +148,7 @@ impl fmt::Display for BodyError {
 }
 
 #[cfg(test)]
+#[expect(clippy::arithmetic_side_effects, reason = "a test's own sums")]
 mod tests {
     use std::os::fd::AsFd;
     use std::os::unix::net::UnixStream;
@@ -166,7 +167,13 @@ mod tests {
     impl Pieces {
         fn new(pieces: &[&str]) -> Self {
             let to_come = pieces.iter().rev().map(|piece| piece.as_bytes().to_vec()).collect();
-            Self { to_come, received: Vec::new(), invited: 0, left_at_end: None, socket: UnixStream::pair().unwrap().0 }
+            Self {
+                to_come,
+                received: Vec::new(),
+                invited: 0,
+                left_at_end: None,
+                socket: UnixStream::pair().unwrap().0,
+            }
         }
     }
 

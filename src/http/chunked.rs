@@ -21,6 +21,7 @@ enum State {
     ContentEnd,
     ContentEndFeed,
     TrailerStart,
+    TrailerName,
     Trailer,
     TrailerFeed,
     LastFeed,
@@ -71,8 +72,10 @@ impl Decoder {
     /// The state after one byte of framing.
     fn after(&mut self, byte: u8) -> Result<State, Malformed> {
         self.seen = self.seen.saturating_add(1);
-        let is_trailer =
-            matches!(self.state, State::TrailerStart | State::Trailer | State::TrailerFeed | State::LastFeed);
+        let is_trailer = matches!(
+            self.state,
+            State::TrailerStart | State::TrailerName | State::Trailer | State::TrailerFeed | State::LastFeed
+        );
         if is_trailer && self.seen > TRAILER_BYTES_MAX {
             return Err(Malformed::TrailerTooLarge);
         }
@@ -109,14 +112,20 @@ impl Decoder {
             (State::Trailer, b'\r') => State::TrailerFeed,
             (State::TrailerFeed, b'\n') => State::TrailerStart,
             (State::LastFeed, b'\n') => State::Ended,
-            (State::TrailerStart | State::Trailer, byte) if is_text(byte) => State::Trailer,
-            (State::TrailerStart | State::Trailer | State::TrailerFeed | State::LastFeed, _) => {
-                return Err(Malformed::LineEnd);
-            }
+            (State::TrailerName, b':') => State::Trailer,
+            (State::TrailerStart | State::TrailerName, byte) if is_name(byte) => State::TrailerName,
+            (State::TrailerStart | State::TrailerName, _) => return Err(Malformed::HeaderLine),
+            (State::Trailer, byte) if is_text(byte) => State::Trailer,
+            (State::Trailer | State::TrailerFeed | State::LastFeed, _) => return Err(Malformed::LineEnd),
             // Neither is passed here: `cut` looks first.
             (state @ (State::Content { .. } | State::Ended), _) => state,
         })
     }
+}
+
+/// What may stand in a field's name: no blank, so that no line continues the one before.
+fn is_name(byte: u8) -> bool {
+    byte.is_ascii_graphic() && byte != b':'
 }
 
 fn is_text(byte: u8) -> bool {
@@ -147,6 +156,7 @@ pub(crate) fn size_line(size: usize, line: &mut [u8; 18]) -> &[u8] {
 }
 
 #[cfg(test)]
+#[expect(clippy::arithmetic_side_effects, reason = "a test's own sums")]
 mod tests {
     use super::*;
 
@@ -199,7 +209,10 @@ mod tests {
             (b"1\r\nxy", Malformed::ChunkEnd),
             (b"1\r\nx\n", Malformed::ChunkEnd),
             (b"1\r\nx\rx", Malformed::ChunkEnd),
-            (b"0\r\n\n", Malformed::LineEnd),
+            (b"0\r\n\n", Malformed::HeaderLine),
+            (b"0\r\nno colon\r\n", Malformed::HeaderLine),
+            (b"0\r\n: no name\r\n", Malformed::HeaderLine),
+            (b"0\r\nA: b\r\n folded\r\n", Malformed::HeaderLine),
             (b"0\r\nA: b\n", Malformed::LineEnd),
             (b"0\r\nA: b\r\r\n", Malformed::LineEnd),
             (b"0\r\n\rx", Malformed::LineEnd),

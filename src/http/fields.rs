@@ -53,7 +53,10 @@ impl Fields {
     /// The first value of a field that is text.
     pub(crate) fn value(&self, name: &str) -> Option<&str> {
         let lines = std::str::from_utf8(&self.0).ok()?.lines();
-        lines.filter_map(|line| line.split_once(": ")).find(|(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, v)| v)
+        lines
+            .filter_map(|line| line.split_once(": "))
+            .find(|(n, _)| n.eq_ignore_ascii_case(name))
+            .map(|(_, v)| v)
     }
 
     pub(crate) fn as_bytes(&self) -> &[u8] {

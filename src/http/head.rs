@@ -70,7 +70,8 @@ pub(crate) fn end_of_head(received: &[u8], seen: usize) -> Result<Option<(usize,
         at = after;
     }
     if head.len() > TARGET_BYTES_MAX && !head.contains(&b'\n') {
-        return Err(Malformed::TargetTooLong);
+        let has_target = head.contains(&b' ');
+        return Err(if has_target { Malformed::TargetTooLong } else { Malformed::StartLine });
     }
     if head.len() >= HEAD_BYTES_MAX { Err(Malformed::HeadTooLarge) } else { Ok(None) }
 }
@@ -81,7 +82,10 @@ pub(crate) fn request_head<'h>(
     slots: &'h mut Slots<'h>,
 ) -> Result<RequestHead<'h>, Malformed> {
     let mut parsed = httparse::Request::new(&mut []);
-    let outcome = parsed.parse_with_uninit_headers(head, slots).map_err(malformed)?;
+    let outcome = parsed.parse_with_uninit_headers(head, slots).map_err(|error| {
+        let is_no_version = error == httparse::Error::Version && !names_a_version(head);
+        if is_no_version { Malformed::StartLine } else { malformed(error) }
+    })?;
     let (httparse::Status::Complete(_), Some(method), Some(target), Some(minor)) =
         (outcome, parsed.method, parsed.path, parsed.version)
     else {
@@ -123,6 +127,13 @@ pub(crate) fn request_head<'h>(
         upgrade: upgrade.filter(|_| !is_http_10),
         names_fields: connection.names_fields,
     })
+}
+
+/// Whether a first line is `method target HTTP/…`, whatever the version.
+fn names_a_version(head: &[u8]) -> bool {
+    let line = head.split(|&byte| byte == b'\r').next().unwrap_or_default();
+    let mut parts = line.split(|&byte| byte == b' ');
+    parts.nth(2).is_some_and(|version| version.starts_with(b"HTTP/")) && parts.next().is_none()
 }
 
 /// Reads a whole head of the answer to a `method` request.

@@ -24,7 +24,15 @@ pub(crate) struct Wire {
 
 impl Wire {
     pub(crate) fn new(conn: Conn, wanted: usize) -> Self {
-        Self { conn, space: Box::default(), spare: Box::default(), start: 0, end: 0, wanted, is_mid_body: false }
+        Self {
+            conn,
+            space: Box::default(),
+            spare: Box::default(),
+            start: 0,
+            end: 0,
+            wanted,
+            is_mid_body: false,
+        }
     }
 
     pub(crate) fn received(&self) -> &[u8] {

@@ -12,16 +12,29 @@ pub(crate) struct Row {
     /// `{}` is one segment, `{*}` one or more: image references hold slashes.
     pub(crate) pattern: &'static str,
     pub(crate) class: Class,
-    /// The answer's head comes when the work is done, however long that takes.
-    pub(crate) is_slow: bool,
+    pub(crate) pace: Pace,
+}
+
+/// How long an answer takes by nature.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Pace {
+    Prompt,
+    /// Its head comes when the work is done, however long that takes.
+    Slow,
+    /// Nor need it ever end: a followed log, events, statistics.
+    Endless,
 }
 
 const fn row(method: Method, pattern: &'static str, class: Class) -> Row {
-    Row { method, pattern, class, is_slow: false }
+    Row { method, pattern, class, pace: Pace::Prompt }
 }
 
 const fn slow(method: Method, pattern: &'static str, class: Class) -> Row {
-    Row { method, pattern, class, is_slow: true }
+    Row { method, pattern, class, pace: Pace::Slow }
+}
+
+const fn endless(method: Method, pattern: &'static str, class: Class) -> Row {
+    Row { method, pattern, class, pace: Pace::Endless }
 }
 
 /// A path that is no row: only who may do everything may ask, and nobody knows how long it takes.
@@ -35,7 +48,7 @@ pub(crate) const ROWS: &[Row] = &[
     // Read-only.
     row(Get, "/containers/json", View),
     row(Get, "/containers/{}/json", View),
-    slow(Get, "/containers/{}/stats", View),
+    endless(Get, "/containers/{}/stats", View),
     row(Get, "/containers/{}/top", View),
     row(Get, "/containers/{}/changes", View),
     row(Get, "/images/json", View),
@@ -48,7 +61,7 @@ pub(crate) const ROWS: &[Row] = &[
     row(Get, "/volumes", View),
     row(Get, "/volumes/{}", View),
     row(Get, "/info", View),
-    slow(Get, "/events", View),
+    endless(Get, "/events", View),
     row(Get, "/exec/{}/json", View),
     slow(Get, "/system/df", View),
     row(Get, "/tasks", View),
@@ -61,9 +74,9 @@ pub(crate) const ROWS: &[Row] = &[
     row(Get, "/secrets/{}", View),
     row(Get, "/plugins", View),
     // Read-only, but what they tell is secret.
-    slow(Get, "/containers/{}/logs", Logs),
-    slow(Get, "/services/{}/logs", Logs),
-    slow(Get, "/tasks/{}/logs", Logs),
+    endless(Get, "/containers/{}/logs", Logs),
+    endless(Get, "/services/{}/logs", Logs),
+    endless(Get, "/tasks/{}/logs", Logs),
     slow(Get, "/containers/{}/archive", Dump),
     slow(Head, "/containers/{}/archive", Dump),
     slow(Get, "/containers/{}/export", Dump),
@@ -108,10 +121,10 @@ pub(crate) const ROWS: &[Row] = &[
     slow(Post, "/volumes/prune", Remove),
     // Inside containers.
     row(Post, "/containers/{}/exec", Exec),
-    slow(Post, "/exec/{}/start", Exec),
+    endless(Post, "/exec/{}/start", Exec),
     row(Post, "/exec/{}/resize", Exec),
-    slow(Post, "/containers/{}/attach", Exec),
-    slow(Get, "/containers/{}/attach/ws", Exec),
+    endless(Post, "/containers/{}/attach", Exec),
+    endless(Get, "/containers/{}/attach/ws", Exec),
     slow(Put, "/containers/{}/archive", Exec),
     // Build.
     slow(Post, "/build", Build),
@@ -163,7 +176,9 @@ pub(crate) fn classify(method: Method, path: &str) -> &'static Row {
 
 /// `/v1.41/info` is `/info`.
 fn without_version(path: &str) -> &str {
-    let Some((version, _)) = path.strip_prefix("/v").and_then(|rest| rest.split_once('/')) else { return path };
+    let Some((version, _)) = path.strip_prefix("/v").and_then(|rest| rest.split_once('/')) else {
+        return path;
+    };
     if version.is_empty() || !version.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.') {
         return path;
     }
@@ -250,8 +265,8 @@ mod tests {
             (Get, "/system/df"),
             (Get, "/unheard/of"),
         ] {
-            assert!(classify(method, path).is_slow, "{path}");
+            assert_ne!(classify(method, path).pace, Pace::Prompt, "{path}");
         }
-        assert!(!classify(Get, "/containers/json").is_slow);
+        assert_eq!(classify(Get, "/containers/json").pace, Pace::Prompt);
     }
 }

@@ -12,6 +12,7 @@ use crate::limits::{STREAM_STALL_SECS, WRITE_STALL_SECS};
 use crate::log::{self, text};
 use crate::net::is_tick;
 use crate::net::relay::relay;
+use crate::policy::engine::Pace;
 use crate::sys::poll::{Watch, wait};
 
 /// What the request says about its answer.
@@ -26,14 +27,15 @@ pub(super) fn respond(talk: &mut Talk<'_>, response: Response, terms: &Terms) ->
     let Response { status, reason, fields, reply } = response;
     let mut code = [0; 3];
     talk.out.clear();
-    for part in [b"HTTP/1.1 ", status.digits(&mut code), b" ", reason.as_bytes(), b"\r\n", fields.as_bytes()] {
+    for part in [b"HTTP/1.1 ", status.digits(&mut code), b" ", reason.as_bytes(), b"\r\n", fields.as_bytes()]
+    {
         talk.out.extend_from_slice(part);
     }
     talk.line.give_back(fields.into_space());
     let keep = terms.keep_alive && !talk.wire.is_mid_body() && !talk.house.shutdown.has_begun();
     match reply {
         Reply::Bytes(bytes) => whole(talk, &bytes, terms, keep),
-        Reply::Stream(incoming) => stream(talk, incoming, terms, keep),
+        Reply::Stream(incoming, pace) => stream(talk, incoming, pace, terms, keep),
         Reply::Upgraded(hijacked, _place) => Some(upgrade(talk, hijacked)),
         Reply::Nobody => Some(End::PeerFailed(ErrorKind::ConnectionAborted.into())),
     }
@@ -80,7 +82,7 @@ enum Ending {
     Close,
 }
 
-fn stream(talk: &mut Talk<'_>, mut incoming: Incoming, terms: &Terms, keep: bool) -> Option<End> {
+fn stream(talk: &mut Talk<'_>, mut incoming: Incoming, pace: Pace, terms: &Terms, keep: bool) -> Option<End> {
     let ending = match incoming.framing() {
         Framing::None => Ending::Known,
         Framing::Length(length) => {
@@ -95,7 +97,7 @@ fn stream(talk: &mut Talk<'_>, mut incoming: Incoming, terms: &Terms, keep: bool
     };
     let keep = keep && ending != Ending::Close;
     close_head(talk, terms, keep);
-    match pour(talk, &mut incoming, ending) {
+    match pour(talk, &mut incoming, pace, ending) {
         Ok(()) => {
             incoming.finish(&mut talk.line);
             next(talk, keep)
@@ -111,7 +113,7 @@ fn stream(talk: &mut Talk<'_>, mut incoming: Incoming, terms: &Terms, keep: bool
 }
 
 /// Sends head and content on as they come.
-fn pour(talk: &mut Talk<'_>, incoming: &mut Incoming, ending: Ending) -> Result<(), End> {
+fn pour(talk: &mut Talk<'_>, incoming: &mut Incoming, pace: Pace, ending: Ending) -> Result<(), End> {
     let mut is_over = false;
     loop {
         let mut pieces = incoming.pieces().map_err(|why| {
@@ -133,7 +135,7 @@ fn pour(talk: &mut Talk<'_>, incoming: &mut Incoming, ending: Ending) -> Result<
                 return Err(End::EngineFailed);
             }
             Ok(_) => {}
-            Err(error) if is_tick(&error) => wait_quietly(talk, incoming)?,
+            Err(error) if is_tick(&error) => wait_quietly(talk, incoming, pace)?,
             Err(error) => {
                 log::warn("engine.broke_off", &[("error", text(&error))]);
                 return Err(End::EngineFailed);
@@ -155,7 +157,8 @@ fn put(
     let size: &[u8] = if is_chunk { size_line(pieces.content, &mut line) } else { b"" };
     let chunk_end: &[u8] = if is_chunk { b"\r\n" } else { b"" };
     let last: &[u8] = if ending == Ending::Chunks && pieces.ended { b"0\r\n\r\n" } else { b"" };
-    let content = pieces.ranges.iter().take(pieces.count).filter_map(|range| incoming.received().get(range.clone()));
+    let content =
+        pieces.ranges.iter().take(pieces.count).filter_map(|range| incoming.received().get(range.clone()));
     let parts = [&talk.out[..], size].into_iter().chain(content).chain([chunk_end, last]);
     let mut slices = [IoSlice::new(&[]); Pieces::MAX + 4];
     let mut count = 0_usize;
@@ -166,10 +169,14 @@ fn put(
     talk.wire.conn.send(slices.get_mut(..count).unwrap_or_default(), limit)
 }
 
-/// The Engine is silent: sleeps until it speaks, the client leaves, or the agent ends.
-fn wait_quietly(talk: &Talk<'_>, incoming: &Incoming) -> Result<(), End> {
-    let mut watches =
-        [Watch::readable(incoming), Watch::departure(&talk.wire), Watch::readable(&talk.house.shutdown)];
+/// The Engine is silent: sleeps until it speaks, the client leaves, or, where the answer need never
+/// end, the agent does. One that will end is given the time the agent has left.
+fn wait_quietly(talk: &Talk<'_>, incoming: &Incoming, pace: Pace) -> Result<(), End> {
+    let on_end = match pace {
+        Pace::Endless => Watch::readable(&talk.house.shutdown),
+        Pace::Prompt | Pace::Slow => Watch::nothing(),
+    };
+    let mut watches = [Watch::readable(incoming), Watch::departure(&talk.wire), on_end];
     wait(&mut watches, Deadline::NEVER).map_err(End::PeerFailed)?;
     let [on_engine, on_client, on_shutdown] = watches;
     if on_engine.is_ready() {

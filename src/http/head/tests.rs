@@ -39,7 +39,8 @@ fn first_lines_that_are_refused() {
         ("GET / HTTP/1.2", Malformed::Version),
         ("GET / HTTP/2.0", Malformed::Version),
         ("PRI * HTTP/2.0", Malformed::Version),
-        ("GET / http/1.1", Malformed::Version),
+        ("GET / http/1.1", Malformed::StartLine),
+        ("GET /a b HTTP/1.1", Malformed::StartLine),
         ("get / HTTP/1.1", Malformed::UnknownMethod),
         ("TRACE / HTTP/1.1", Malformed::UnknownMethod),
         ("CONNECT evil:80 HTTP/1.1", Malformed::UnknownMethod),
@@ -134,6 +135,8 @@ fn the_largest_head_is_taken_and_one_byte_more_is_not() {
 fn a_target_that_never_ends_is_refused_before_the_head_is_full() {
     let endless = format!("GET /{}", "a".repeat(TARGET_BYTES_MAX));
     assert_eq!(end_of_head(endless.as_bytes(), 0), Err(Malformed::TargetTooLong));
+    let method = "a".repeat(TARGET_BYTES_MAX + 1);
+    assert_eq!(end_of_head(method.as_bytes(), 0), Err(Malformed::StartLine));
 }
 
 #[test]

@@ -1,0 +1,39 @@
+//! The command line: what is asked for, and the code it ends with.
+
+mod arguments;
+mod configuration;
+mod healthcheck;
+mod out;
+mod routes;
+mod serve;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use crate::config::Environment;
+use crate::exit::USAGE;
+use arguments::{Ask, NAME, VERSION};
+use out::{complain, say};
+
+/// Does what the arguments, program name first, ask for.
+pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    match arguments::read(arguments) {
+        Ok(Ask::Serve) => serve::serve(Environment::of_process()),
+        Ok(Ask::Config) => configuration::check(&Environment::of_process()),
+        Ok(Ask::Explain) => configuration::explain(&Environment::of_process()),
+        Ok(Ask::Routes) => told(&routes::list()),
+        Ok(Ask::Healthcheck) => healthcheck::report(&Environment::of_process()),
+        Ok(Ask::Version) => told(&format!("{NAME} {VERSION}\n")),
+        Err(instead) if instead.use_stderr() => {
+            complain(&instead.render().to_string());
+            ExitCode::from(USAGE)
+        }
+        // Help and version, as options.
+        Err(instead) => told(&instead.render().to_string()),
+    }
+}
+
+fn told(text: &str) -> ExitCode {
+    say(text);
+    ExitCode::SUCCESS
+}

@@ -1,0 +1,13 @@
+//! Words for whoever sits at the terminal; the log has its own way out.
+
+use std::io::{self, Write};
+
+/// What was asked for. A reader that has seen enough (`lookout routes | head`) is no failure.
+pub(super) fn say(text: &str) {
+    let _ = io::stdout().lock().write_all(text.as_bytes());
+}
+
+/// What went wrong. Where nobody can be told, the exit code still tells.
+pub(super) fn complain(text: &str) {
+    let _ = io::stderr().lock().write_all(text.as_bytes());
+}

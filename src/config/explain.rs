@@ -1,0 +1,184 @@
+//! The whole configuration in words: every variable, every guard, and what is wrong.
+
+use std::fmt::{Display, Write as _};
+
+use super::columns::columns;
+use super::environment::Environment;
+use super::guards::guards;
+use super::parse::unquoted;
+use super::variables::{Holds, Otherwise, Section, TABLE, Variable};
+
+const HIDDEN: &str = "***";
+const NONE: &str = "-";
+
+/// The text, and whether the agent would start.
+pub(crate) struct Explanation {
+    pub(crate) text: String,
+    pub(crate) is_sound: bool,
+}
+
+pub(crate) fn explain(environment: &Environment) -> Explanation {
+    let findings = super::read(environment).1;
+    let mut text = variables(environment);
+    let head = ["GUARD", "STATE", "LIFTED BY"].map(str::to_owned);
+    let rows = guards(environment).into_iter();
+    let rows = rows.map(|guard| [guard.what.to_owned(), guard.state, guard.lifted_by.to_owned()]);
+    let rows: Vec<_> = std::iter::once(head).chain(rows).collect();
+    text.push('\n');
+    text.push_str(&columns(&rows, "  "));
+    tell(&mut text, "Warnings", &findings.warnings);
+    tell(&mut text, "Problems, each of which prevents the start", &findings.problems);
+    let is_sound = findings.problems.is_empty();
+    if is_sound {
+        text.push_str("\nNo problems.\n");
+    }
+    Explanation { text, is_sound }
+}
+
+/// One aligned table, cut by the sections' headings.
+fn variables(environment: &Environment) -> String {
+    let head = ["VARIABLE", "VALUE", "FROM", "DEFAULT", "MEANING"].map(str::to_owned);
+    let rows: Vec<_> = std::iter::once(head).chain(TABLE.iter().map(|row| cells(environment, row))).collect();
+    let aligned = columns(&rows, "  ");
+    let mut lines = aligned.lines();
+    let mut text = format!("{}\n", lines.next().unwrap_or_default());
+    let mut section = None;
+    for (line, row) in lines.zip(TABLE) {
+        if section.replace(row.section) != Some(row.section) {
+            // Writing to a String does not fail, here and below.
+            let _ = write!(text, "\n{}\n", row.section.heading());
+        }
+        let _ = writeln!(text, "{line}");
+    }
+    text
+}
+
+fn cells(environment: &Environment, row: &'static Variable) -> [String; 5] {
+    let default = match row.otherwise {
+        Otherwise::Nothing => NONE,
+        Otherwise::Value(text) | Otherwise::Words(text) => text,
+    };
+    let (value, from) = match environment.text(row) {
+        Ok(Some(value)) => (shown(row, value), "environment"),
+        Err(_) => (HIDDEN.to_owned(), "environment"),
+        Ok(None) if has_file(environment, row) => (HIDDEN.to_owned(), "file"),
+        // What is not there has no default in force either.
+        Ok(None) if default == NONE || is_absent(row) => (NONE.to_owned(), "unset"),
+        Ok(None) => (default.to_owned(), "default"),
+    };
+    [row.name.to_owned(), value, from.to_owned(), default.to_owned(), row.meaning.to_owned()]
+}
+
+fn is_absent(row: &Variable) -> bool {
+    match row.section {
+        Section::Edge | Section::Refused | Section::Idle => true,
+        Section::Listening | Section::Access | Section::Guards | Section::Engine | Section::Output => false,
+    }
+}
+
+fn shown(row: &Variable, value: &str) -> String {
+    match row.holds {
+        Holds::Plain => unquoted(value),
+        Holds::SecretPath if value.starts_with('/') => unquoted(value),
+        Holds::Secret | Holds::SecretPath => HIDDEN.to_owned(),
+    }
+}
+
+/// The value of a secret may stand in the file that its twin names.
+fn has_file(environment: &Environment, row: &Variable) -> bool {
+    let mut files = TABLE.iter().filter(|file| file.holds == Holds::SecretPath);
+    let twin = files.find(|file| file.name.strip_suffix("_FILE") == Some(row.name));
+    twin.is_some_and(|file| environment.is_set(file))
+}
+
+fn tell(text: &mut String, heading: &str, findings: &[impl Display]) {
+    if findings.is_empty() {
+        return;
+    }
+    let _ = write!(text, "\n{heading}\n");
+    for finding in findings {
+        let _ = writeln!(text, "  {finding}");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECRET: &str = "hunter2-hunter2-hunter2";
+
+    fn line(text: &str, name: &str) -> String {
+        let name = format!("{name} ");
+        let line = text.lines().find(|line| line.trim_start().starts_with(&name)).unwrap();
+        line.split_whitespace().collect::<Vec<_>>().join(" ")
+    }
+
+    #[test]
+    fn every_variable_has_its_line_with_value_origin_default_and_meaning() {
+        let environment = Environment::of(&[("TOKEN", SECRET), ("PORT", "8080")]);
+        let Explanation { text, is_sound } = explain(&environment);
+        assert!(is_sound && text.ends_with("\nNo problems.\n"));
+        for row in TABLE {
+            assert!(line(&text, row.name).ends_with(row.meaning), "{}", row.name);
+        }
+        for (name, told) in [
+            ("PORT", "PORT 8080 environment 3000 TCP port"),
+            ("LOG_LEVEL", "LOG_LEVEL info default info "),
+            ("TLS_CERT", "TLS_CERT - unset - PEM"),
+            ("TOKEN", "TOKEN *** environment - "),
+            ("DOCKER_SOCKET", "DOCKER_SOCKET the first that answers default the first that answers path"),
+            ("ADAPTER", "ADAPTER - unset drydock "),
+        ] {
+            assert!(line(&text, name).starts_with(told), "{}", line(&text, name));
+        }
+    }
+
+    #[test]
+    fn columns_stand_under_their_heads() {
+        let text = explain(&Environment::of(&[("TOKEN", SECRET)])).text;
+        let head = text.lines().next().unwrap();
+        let at = head.find("MEANING").unwrap();
+        for row in TABLE {
+            let line = text.lines().find(|line| line.starts_with(&format!("  {} ", row.name))).unwrap();
+            assert_eq!(&line[at..], row.meaning, "{line}");
+        }
+        for row in TABLE {
+            assert_eq!(text.matches(&format!("\n\n{}\n", row.section.heading())).count(), 1);
+        }
+    }
+
+    #[test]
+    fn no_secret_is_ever_told() {
+        for row in TABLE.iter().filter(|row| row.holds != Holds::Plain) {
+            let Explanation { text, .. } = explain(&Environment::of(&[(row.name, SECRET)]));
+            assert!(!text.contains(SECRET), "{}", row.name);
+            assert!(line(&text, row.name).contains(HIDDEN), "{}", row.name);
+        }
+        let url = format!("wss://user:{SECRET}@host/path?token={SECRET}");
+        for row in TABLE {
+            let Explanation { text, .. } = explain(&Environment::of(&[(row.name, &url)]));
+            assert!(!text.contains(SECRET), "{}", row.name);
+        }
+    }
+
+    #[test]
+    fn a_secret_that_comes_from_a_file_says_so() {
+        let environment = Environment::of(&[("TOKEN_FILE", "/no/such/file")]);
+        let Explanation { text, is_sound } = explain(&environment);
+        assert!(!is_sound);
+        assert!(line(&text, "TOKEN").starts_with("TOKEN *** file - "));
+        assert!(line(&text, "TOKEN_FILE").starts_with("TOKEN_FILE /no/such/file environment - "));
+    }
+
+    #[test]
+    fn warnings_and_problems_come_last() {
+        let environment = Environment::of(&[("PORT", "0"), ("AGENT_ID", "x")]);
+        let Explanation { text, is_sound } = explain(&environment);
+        assert!(!is_sound && !text.contains("No problems."));
+        let warnings = text.find("\nWarnings\n  ").unwrap();
+        let problems =
+            text.find("\nProblems, each of which prevents the start\n  PORT: \"0\" is not").unwrap();
+        assert!(text.find("LIFTED BY").unwrap() < warnings && warnings < problems);
+        assert!(text[problems..].contains("\n  TOKEN, TOKEN_FILE: no credential"));
+    }
+}

@@ -1,0 +1,229 @@
+//! The table of every variable: its name, what it means, what holds without it, whether it is secret.
+
+use self::Holds::{Plain, Secret, SecretPath};
+use self::Otherwise::{Nothing, Value, Words};
+
+/// One variable. Nothing reads the environment but through one of these.
+#[derive(Debug)]
+pub(crate) struct Variable {
+    pub(crate) name: &'static str,
+    pub(crate) section: Section,
+    pub(crate) holds: Holds,
+    pub(crate) otherwise: Otherwise,
+    pub(crate) meaning: &'static str,
+}
+
+/// Where a variable is told of, and what setting it does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Section {
+    Listening,
+    Access,
+    Guards,
+    Engine,
+    Output,
+    /// Acts in edge mode only, which this version does not have. Setting it is warned about.
+    Edge,
+    /// Not in this version, and somebody who sets it relies on it. Setting it is refused.
+    Refused,
+    /// Not in this version, and nobody comes to harm by that. Setting it is warned about.
+    Idle,
+}
+
+/// What a value is, and so whether it may be shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Holds {
+    Plain,
+    Secret,
+    /// A path; what does not look like one may be the secret itself, set by mistake.
+    SecretPath,
+}
+
+/// What holds when a variable is unset or empty.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Otherwise {
+    Nothing,
+    /// This value.
+    Value(&'static str),
+    /// What these words describe.
+    Words(&'static str),
+}
+
+impl Variable {
+    /// The value that holds without the variable; empty where there is none.
+    pub(crate) fn default_value(&self) -> &'static str {
+        match self.otherwise {
+            Value(value) => value,
+            Nothing | Words(_) => "",
+        }
+    }
+}
+
+impl Section {
+    pub(crate) fn heading(self) -> &'static str {
+        match self {
+            Self::Listening => "Listening",
+            Self::Access => "Who may come in",
+            Self::Guards => "Guards, and what lifts them",
+            Self::Engine => "The Engine",
+            Self::Output => "Output",
+            Self::Edge => "Edge mode, which this version does not have: no effect",
+            Self::Refused => "Not in this version: refused when set",
+            Self::Idle => "Not in this version: no effect",
+        }
+    }
+}
+
+/// Writes each row once: as a static of its name, which the code reads by, and as a row of [`TABLE`].
+macro_rules! variables {
+    ($($section:ident { $($name:ident: $holds:expr, $otherwise:expr, $meaning:literal;)+ })+) => {
+        $($(
+            pub(crate) static $name: Variable = Variable {
+                name: stringify!($name),
+                section: Section::$section,
+                holds: $holds,
+                otherwise: $otherwise,
+                meaning: $meaning,
+            };
+        )+)+
+
+        pub(crate) static TABLE: &[&Variable] = &[$($(&$name,)+)+];
+    };
+}
+
+variables! {
+    Listening {
+        PORT: Plain, Value("3000"), "TCP port, 1 to 65535";
+        BIND_ADDRESS: Plain, Value("0.0.0.0"), "IPv4 or IPv6 address, or localhost";
+        TLS_CERT: Plain, Nothing, "PEM file: the certificate and its chain";
+        TLS_KEY: SecretPath, Nothing, "PEM file: the certificate's private key";
+        CONNECTIONS_MAX: Plain, Value("1024"), "connections served at once, 1 to 65536";
+        ALLOWED_ORIGINS: Plain, Nothing, "web origins that may call, comma separated: https://host[:port]";
+    }
+    Access {
+        TOKEN: Secret, Nothing, "the token that callers show";
+        TOKEN_FILE: SecretPath, Nothing, "file that holds TOKEN";
+        DD_AGENT_SECRET: Secret, Nothing, "a second token, under the name that Drydock uses";
+        DD_AGENT_SECRET_FILE: SecretPath, Nothing, "file that holds DD_AGENT_SECRET";
+    }
+    Guards {
+        ALLOW_UNAUTHENTICATED: Plain, Value("false"), "start without a credential, on loopback";
+        ALLOW_UNAUTHENTICATED_REMOTE: Plain, Value("false"), "beside it: also beyond loopback";
+        LOOKOUT_ENV: Plain, Value("Production"), "the environment this host belongs to";
+        ALLOW_IN_ENVIRONMENTS: Plain, Value("Development"), "where ALLOW_UNAUTHENTICATED may be used, comma separated";
+        ALLOW_IN_PRODUCTION: Plain, Value("false"), "it may be used in every environment";
+        ALLOW_NON_LOOPBACK: Plain, Value("false"), "no warning about plain HTTP beyond loopback";
+    }
+    Engine {
+        DOCKER_SOCKET: Plain, Words("the first that answers"), "path of the Engine's socket; wins over DOCKER_HOST";
+        DOCKER_HOST: Plain, Nothing, "unix:///path or tcp://host[:port]";
+        DOCKER_TLS_VERIFY: Plain, Value("false"), "speak TLS to a tcp:// Engine and check its certificate";
+        DOCKER_CERT_PATH: Plain, Words("$HOME/.docker"), "directory with ca.pem, and cert.pem and key.pem where asked for";
+        HOME: Plain, Nothing, "where a user's own sockets and certificates are looked for";
+        REQUEST_TIMEOUT: Plain, Value("30"), "seconds the Engine may take to begin its answer, 1 to 3600";
+    }
+    Output {
+        LOG_LEVEL: Plain, Value("info"), "debug, info, warn or error";
+        NO_COLOR: Plain, Nothing, "nothing is ever coloured, with or without it";
+    }
+    Edge {
+        HEARTBEAT_INTERVAL: Plain, Value("30"), "seconds between two pings of the controller";
+        WELCOME_TIMEOUT: Plain, Value("30"), "seconds the controller may take to welcome us";
+        RECONNECT_DELAY: Plain, Value("1"), "seconds before the first new attempt";
+        MAX_RECONNECT_DELAY: Plain, Value("60"), "seconds before any later attempt, at most";
+        TLS_SKIP_VERIFY: Plain, Value("false"), "do not check the controller's certificate";
+    }
+    Refused {
+        TOKEN_HASH: Secret, Nothing, "Argon2id hash of the token";
+        TOKEN_HASH_FILE: SecretPath, Nothing, "file that holds TOKEN_HASH";
+        TOKEN_ALLOW: Plain, Value("all"), "what the token permits";
+        AUTHORIZED_KEYS: Plain, Nothing, "file of the keys that may sign requests";
+        AUTHORIZED_KEYS_FILE: Plain, Nothing, "the same, under another name";
+        ENROLLMENT_TOKEN: Secret, Nothing, "one-time token with which a key enrols itself";
+        ENROLLMENT_TOKEN_FILE: SecretPath, Nothing, "file that holds ENROLLMENT_TOKEN";
+        TRUSTED_PROXIES: Plain, Nothing, "addresses whose X-Forwarded-For is believed";
+        AUDIT_LOG: Plain, Nothing, "stdout, stderr or a path: where the audit trail goes";
+        AUDIT_BUFFER_SIZE: Plain, Value("256"), "audit records that are kept in memory";
+        AUDIT_REQUIRED: Plain, Value("false"), "refuse what cannot be audited";
+        DRYDOCK_URL: Plain, Nothing, "the controller to call: edge mode";
+        PRIVATE_KEY_FILE: SecretPath, Nothing, "the key we sign with in edge mode";
+        CA_CERT: Plain, Nothing, "PEM file: who may have signed the controller's certificate";
+        OPERATIONS_ADDRESS: Plain, Nothing, "where health and metrics listen in edge mode";
+    }
+    Idle {
+        MAX_CLOCK_SKEW_SECONDS: Plain, Value("60"), "how far a signature's time may be off";
+        NONCE_LRU_SIZE: Plain, Value("10000"), "signatures remembered against replay";
+        ADAPTER: Plain, Value("drydock"), "drydock or generic: the inventory's shape";
+        AGENT_ID: Plain, Words("random"), "what the controller knows us by";
+        AGENT_NAME: Plain, Words("the host's name"), "what people know us by";
+        DD_POLL_INTERVAL: Plain, Value("300"), "seconds between two looks at the inventory";
+        SKIP_DF_COLLECTION: Plain, Value("false"), "do not measure disk usage";
+        STACKS_DIR: Plain, Value("/data/stacks"), "where stacks are kept";
+        FORCE_COLOR: Plain, Nothing, "colour even where nobody sees it";
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::limits::{
+        CONNECTIONS_CEILING, CONNECTIONS_MAX as CONNECTIONS, ENGINE_SECS, ENGINE_SECS_CEILING,
+    };
+
+    #[test]
+    fn every_name_stands_once_and_in_the_order_of_the_sections() {
+        let names: BTreeSet<_> = TABLE.iter().map(|row| row.name).collect();
+        assert_eq!(names.len(), TABLE.len());
+        assert!(TABLE.is_sorted_by_key(|row| row.section));
+    }
+
+    #[test]
+    fn every_row_fits_on_a_line_and_says_something() {
+        for row in TABLE {
+            assert!((10..=64).contains(&row.meaning.len()), "{}", row.name);
+            assert!(!row.meaning.ends_with('.'), "{}", row.name);
+        }
+    }
+
+    #[test]
+    fn what_holds_a_secret_is_marked_so() {
+        for row in TABLE {
+            let named = ["TOKEN", "SECRET", "KEY", "HASH"].iter().any(|word| row.name.contains(word));
+            // Public keys, and a list of permissions.
+            let harmless = row.name.starts_with("AUTHORIZED_KEYS") || row.name == "TOKEN_ALLOW";
+            let is_path = row.name.ends_with("_FILE") || row.name == "TLS_KEY";
+            let holds = match (named && !harmless, is_path) {
+                (false, _) => Plain,
+                (true, false) => Secret,
+                (true, true) => SecretPath,
+            };
+            assert_eq!(row.holds, holds, "{}", row.name);
+        }
+    }
+
+    #[test]
+    fn the_limits_told_are_the_limits() {
+        assert_eq!(REQUEST_TIMEOUT.default_value(), ENGINE_SECS.to_string());
+        assert!(REQUEST_TIMEOUT.meaning.ends_with(&format!(" to {ENGINE_SECS_CEILING}")));
+        assert_eq!(CONNECTIONS_MAX.default_value(), CONNECTIONS.to_string());
+        assert!(CONNECTIONS_MAX.meaning.ends_with(&format!(" to {CONNECTIONS_CEILING}")));
+    }
+
+    /// The names of the reference of variables; a row that is dropped or forgotten is seen here.
+    #[test]
+    fn the_table_is_complete() {
+        let mut names: Vec<_> = TABLE.iter().map(|row| row.name).collect();
+        names.sort_unstable();
+        let expected = "ADAPTER AGENT_ID AGENT_NAME ALLOWED_ORIGINS ALLOW_IN_ENVIRONMENTS ALLOW_IN_PRODUCTION \
+            ALLOW_NON_LOOPBACK ALLOW_UNAUTHENTICATED ALLOW_UNAUTHENTICATED_REMOTE AUDIT_BUFFER_SIZE AUDIT_LOG \
+            AUDIT_REQUIRED AUTHORIZED_KEYS AUTHORIZED_KEYS_FILE BIND_ADDRESS CA_CERT CONNECTIONS_MAX \
+            DD_AGENT_SECRET DD_AGENT_SECRET_FILE DD_POLL_INTERVAL DOCKER_CERT_PATH DOCKER_HOST DOCKER_SOCKET \
+            DOCKER_TLS_VERIFY DRYDOCK_URL ENROLLMENT_TOKEN ENROLLMENT_TOKEN_FILE FORCE_COLOR HEARTBEAT_INTERVAL \
+            HOME LOG_LEVEL LOOKOUT_ENV MAX_CLOCK_SKEW_SECONDS MAX_RECONNECT_DELAY NONCE_LRU_SIZE NO_COLOR \
+            OPERATIONS_ADDRESS PORT PRIVATE_KEY_FILE RECONNECT_DELAY REQUEST_TIMEOUT SKIP_DF_COLLECTION \
+            STACKS_DIR TLS_CERT TLS_KEY TLS_SKIP_VERIFY TOKEN TOKEN_ALLOW TOKEN_FILE TOKEN_HASH \
+            TOKEN_HASH_FILE TRUSTED_PROXIES WELCOME_TIMEOUT";
+        assert_eq!(names, expected.split_whitespace().collect::<Vec<_>>());
+    }
+}

@@ -1,0 +1,67 @@
+//! Lookout: a remote Docker agent.
+//!
+//! It answers requests about one Docker host. A request comes in over a connection the controller
+//! opened, and from there on there is one way only:
+//!
+//! ```text
+//!   TcpStream ── net::tls ── http::head       bytes became a message, within limits
+//!                                │  api::find             a table look-up, no side effects
+//!                                ▼
+//!                        &'static Route       public? ────────────────────────┐
+//!                                │  auth::Gate                                │
+//!                                ▼                                            │
+//!                    Authenticated<Request>   only auth/ can make one         │
+//!                                │  policy::permit                            │
+//!                                ▼                                            │
+//!                      Permitted<Request>     only policy/ can make one       │
+//!                                │  (route.run)(&mut Desk, …)                 ▼
+//!                                ▼                                   handler(&mut Desk, Request)
+//!                     Result<Response, Failure>  ◄────────────────────────────┘
+//!                                │
+//!                        server::respond      HTTP bytes, chunked, or a relay for upgrades
+//! ```
+//!
+//! Rooms stand on floors. A room may use rooms on lower floors, never its own or a higher one
+//! (`tests/tidy.rs` checks it).
+//!
+//! | floor | rooms |
+//! | --- | --- |
+//! | 10 | `cli`: subcommands; `main` calls it |
+//! | 9 | `run`: builds, starts, waits, drains |
+//! | 8 | `config`: knows every room's settings; no room knows it |
+//! | 7 | `server`: standard mode |
+//! | 6 | `api`: routes and handlers |
+//! | 5 | `policy`: what a caller may do |
+//! | 4 | `docker`: the Engine · `auth`: who is calling |
+//! | 3 | `net`: sockets that keep time |
+//! | 2 | `sys`: the operating system, safely · `http`: grammar · `threads` |
+//! | 1 | `secret` `log` `permits` `shared` |
+//! | 0 | `limits` · `clock` · `exit` |
+//!
+//! Read in this order: this map, `api/mod.rs` (what it can do), `api/health.rs` (one endpoint
+//! whole), `limits.rs` (how much of everything), `run.rs` (how it lives and dies).
+
+mod api;
+mod auth;
+mod cli;
+mod clock;
+mod config;
+mod docker;
+mod exit;
+mod http;
+mod limits;
+mod log;
+mod net;
+mod permits;
+mod policy;
+mod run;
+mod secret;
+mod server;
+mod shared;
+mod sys;
+mod threads;
+
+#[cfg(fuzzing)]
+pub mod fuzzing;
+
+pub use cli::main;
