@@ -173,4 +173,21 @@ mod tests {
         assert!(matches!(last.access, Access::Engine(_)));
         assert_eq!(routes().filter(|route| matches!(route.access, Access::Engine(_))).count(), 1);
     }
+    #[test]
+    fn the_readme_lists_every_route_of_ours() {
+        let readme = include_str!("../../README.md");
+        let (_, rest) = readme.split_once("<!-- routes -->\n").unwrap();
+        let (table, _) = rest.split_once("<!-- /routes -->").unwrap();
+        let mut lines =
+            vec!["| method | path | who | what |".to_owned(), "| --- | --- | --- | --- |".to_owned()];
+        for route in routes() {
+            let who = match route.access {
+                Access::Public(_) => "public".to_owned(),
+                Access::Guarded(class, _) => class.to_string(),
+                Access::Engine(_) => continue,
+            };
+            lines.push(format!("| {} | `{}` | {who} | {} |", route.method, route.path, route.about));
+        }
+        assert_eq!(table.lines().collect::<Vec<_>>(), lines);
+    }
 }
