@@ -109,10 +109,17 @@ fn put(link: &mut Link, body: &mut Body<'_>, head: &[u8]) -> Put {
         (true, true) if body.has_ended() => (b"", b"0\r\n\r\n"),
         _ => (b"", b""),
     };
-    let mut slices = [IoSlice::new(head), IoSlice::new(size), IoSlice::new(content), IoSlice::new(end)];
+    let mut slices = [IoSlice::new(&[]); 4];
+    let mut parts = 0_usize;
+    let filled = [head, size, content, end].into_iter().filter(|part| !part.is_empty());
+    for (slice, part) in slices.iter_mut().zip(filled) {
+        *slice = IoSlice::new(part);
+        parts = parts.saturating_add(1);
+    }
+    let slices = slices.get_mut(..parts).unwrap_or_default();
     let client = body.socket();
     let mut stalled = None;
-    let sent = link.wire.conn.send(&mut slices, &mut |engine| {
+    let sent = link.wire.conn.send(slices, &mut |engine| {
         let mut watches = [Watch::readable(&engine), Watch::departure(&client)];
         // Asks without waiting; a failed poll is as good as nothing to tell.
         let _ = wait(&mut watches, Deadline::after(Duration::ZERO));

@@ -9,11 +9,21 @@ use std::time::Duration;
 
 use super::Shutdown;
 use crate::clock::{self, Deadline};
-use crate::limits::{ACCEPT_PAUSE_MILLIS, STRANGERS_PER_PEER_MAX, TICK_MILLIS};
+use crate::limits::{ACCEPT_PAUSE_MILLIS, KEEPALIVE_SECS, STRANGERS_PER_PEER_MAX, TICK_MILLIS};
 use crate::log::{self, number, text};
 use crate::permits::{Permit, Permits};
 use crate::shared::Shared;
 use crate::sys::poll::{Watch, wait};
+use crate::sys::sockets;
+
+/// Listens. What is accepted has the settings made here.
+pub(crate) fn bind(address: SocketAddr) -> io::Result<TcpListener> {
+    let listener = TcpListener::bind(address)?;
+    sockets::prepare(&listener, KEEPALIVE_SECS, Duration::from_millis(TICK_MILLIS))?;
+    // A connection may be gone between the wait and the accept.
+    listener.set_nonblocking(true)?;
+    Ok(listener)
+}
 
 /// Everyone who is connected.
 #[derive(Clone)]

@@ -41,12 +41,10 @@ pub(crate) struct Conn {
 }
 
 impl Conn {
-    /// A connection somebody made to us.
+    /// A connection somebody made to us. Its socket has the settings of the listener.
     pub(crate) fn accepted(socket: Arc<TcpStream>, tls: Option<&tls::Acceptor>) -> io::Result<Self> {
         let tls = tls.map(tls::Acceptor::session).transpose()?.map(Connection::Server).map(Box::new);
-        let conn = Self { socket: Socket::Tcp(socket), tls, has_written: false };
-        conn.prepare()?;
-        Ok(conn)
+        Ok(Self { socket: Socket::Tcp(socket), tls, has_written: false })
     }
 
     pub(crate) fn unix(path: &Path) -> io::Result<Self> {
@@ -75,17 +73,12 @@ impl Conn {
     }
 
     fn prepare(&self) -> io::Result<()> {
-        let tick = Some(Duration::from_millis(TICK_MILLIS));
+        let tick = Duration::from_millis(TICK_MILLIS);
         match &self.socket {
-            Socket::Tcp(socket) => {
-                socket.set_nodelay(true)?;
-                sockets::keep_alive(socket, KEEPALIVE_SECS)?;
-                socket.set_read_timeout(tick)?;
-                socket.set_write_timeout(tick)
-            }
+            Socket::Tcp(socket) => sockets::prepare(socket.as_ref(), KEEPALIVE_SECS, tick),
             Socket::Unix(socket) => {
-                socket.set_read_timeout(tick)?;
-                socket.set_write_timeout(tick)
+                socket.set_read_timeout(Some(tick))?;
+                socket.set_write_timeout(Some(tick))
             }
         }
     }
@@ -126,7 +119,12 @@ impl Conn {
 
     /// Writes what fits within a tick.
     fn write(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
-        let Some(tls) = &mut self.tls else { return (&self.socket).write_vectored(slices) };
+        let Some(tls) = &mut self.tls else {
+            return match slices {
+                [slice] => (&self.socket).write(slice),
+                slices => (&self.socket).write_vectored(slices),
+            };
+        };
         while tls.wants_write() {
             tls.write_tls(&mut &self.socket)?;
         }

@@ -48,9 +48,7 @@ pub(crate) struct Running {
 
 impl Server {
     pub(crate) fn bind(settings: Settings, agent: Agent, shutdown: Shutdown) -> io::Result<Self> {
-        let listener = TcpListener::bind(settings.address)?;
-        // A connection may be gone between the wait and the accept.
-        listener.set_nonblocking(true)?;
+        let listener = listen::bind(settings.address)?;
         let gate = Gate::new(settings.exposure);
         let house = House { agent, gate, tls: settings.tls, shutdown };
         Ok(Self { listener, guests: Guests::new(settings.connections_max), house: Arc::new(house) })

@@ -8,7 +8,7 @@ use crate::api::{Reply, Response};
 use crate::clock::Deadline;
 use crate::docker::{Hijacked, Incoming, Pieces};
 use crate::http::{Framing, push_field, size_line};
-use crate::limits::{STREAM_STALL_SECS, WRITE_STALL_SECS};
+use crate::limits::{HEAD_BUFFER_BYTES, STREAM_STALL_SECS, WRITE_STALL_SECS};
 use crate::log::{self, text};
 use crate::net::is_tick;
 use crate::net::relay::relay;
@@ -159,6 +159,18 @@ fn put(
     let last: &[u8] = if ending == Ending::Chunks && pieces.ended { b"0\r\n\r\n" } else { b"" };
     let content =
         pieces.ranges.iter().take(pieces.count).filter_map(|range| incoming.received().get(range.clone()));
+    let total = talk.out.len().saturating_add(pieces.content);
+    if total <= HEAD_BUFFER_BYTES {
+        // One buffer costs the kernel less than a list of short ones.
+        let mut out = std::mem::take(&mut talk.out);
+        for part in [size].into_iter().chain(content).chain([chunk_end, last]) {
+            out.extend_from_slice(part);
+        }
+        let sent =
+            if out.is_empty() { Ok(()) } else { talk.wire.conn.send(&mut [IoSlice::new(&out)], limit) };
+        talk.out = out;
+        return sent;
+    }
     let parts = [&talk.out[..], size].into_iter().chain(content).chain([chunk_end, last]);
     let mut slices = [IoSlice::new(&[]); Pieces::MAX + 4];
     let mut count = 0_usize;
