@@ -103,6 +103,8 @@ fn engine_status(error: &docker::Error) -> Status {
         | docker::Error::Switched => Status::BAD_GATEWAY,
         docker::Error::Late => Status::GATEWAY_TIMEOUT,
         docker::Error::Body(BodyError::Malformed(why)) => why.status(),
+        docker::Error::Body(BodyError::TooLarge(_)) => Status::PAYLOAD_TOO_LARGE,
+        docker::Error::Body(BodyError::Forged) => Status::UNAUTHORIZED,
         docker::Error::Body(BodyError::Cut | BodyError::Io(_)) | docker::Error::ClientLeft => {
             Status::BAD_REQUEST
         }
@@ -125,7 +127,9 @@ fn engine_sentence(error: &docker::Error) -> String {
             "lookout: the Docker Engine's answer cannot be understood".to_owned()
         }
         docker::Error::Late => "lookout: the Docker Engine did not answer in time".to_owned(),
-        docker::Error::Body(BodyError::Malformed(why)) => format!("lookout: {why}"),
+        docker::Error::Body(why @ (BodyError::Malformed(_) | BodyError::TooLarge(_) | BodyError::Forged)) => {
+            format!("lookout: {why}")
+        }
         docker::Error::Body(BodyError::Cut | BodyError::Io(_)) => {
             "lookout: the request's body did not come to its end".to_owned()
         }

@@ -55,7 +55,9 @@ impl std::error::Error for Error {
             | Self::Malformed(_)
             | Self::Refused(_)
             | Self::Switched
-            | Self::Body(BodyError::Malformed(_) | BodyError::Cut)
+            | Self::Body(
+                BodyError::Malformed(_) | BodyError::Cut | BodyError::TooLarge(_) | BodyError::Forged,
+            )
             | Self::ClientLeft => None,
         }
     }

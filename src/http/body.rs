@@ -4,6 +4,8 @@ use std::fmt;
 use std::io;
 use std::os::fd::BorrowedFd;
 
+use sha2::{Digest, Sha256};
+
 use super::{Framing, Malformed, Unframer};
 
 /// Where a body's bytes come from: a client's connection, or whatever stands for one.
@@ -32,6 +34,10 @@ pub(crate) enum BodyError {
     Malformed(Malformed),
     /// The peer ended in the middle.
     Cut,
+    /// More than may be held.
+    TooLarge(usize),
+    /// It is not what its digest announced.
+    Forged,
     Io(io::Error),
 }
 
@@ -44,11 +50,61 @@ pub(crate) struct Body<'c> {
     ready: usize,
     /// The peer waits for a word before it sends.
     is_awaited: bool,
+    /// All of it, read beforehand, and how much of that was consumed.
+    held: Option<(Vec<u8>, usize)>,
+    /// The digest so far, and what it must turn out to be.
+    announced: Option<(Sha256, [u8; 32])>,
 }
 
 impl<'c> Body<'c> {
     pub(crate) fn new(source: &'c mut dyn Source, framing: Framing, is_awaited: bool) -> Self {
-        Self { source, framing, unframer: Unframer::new(framing), ready: 0, is_awaited }
+        let unframer = Unframer::new(framing);
+        Self { source, framing, unframer, ready: 0, is_awaited, held: None, announced: None }
+    }
+
+    /// Reads all of it, at most `most` bytes, to be read again by whoever comes next. `on_tick` is
+    /// asked whenever nothing came for a while.
+    pub(crate) fn hold(
+        &mut self,
+        most: usize,
+        on_tick: &mut dyn FnMut(&io::Error) -> bool,
+    ) -> Result<&[u8], BodyError> {
+        let mut bytes = Vec::new();
+        loop {
+            match self.fill() {
+                Err(BodyError::Io(error)) if on_tick(&error) => continue,
+                outcome => outcome?,
+            }
+            if self.ready == 0 {
+                break;
+            }
+            if bytes.len().saturating_add(self.ready) > most {
+                return Err(BodyError::TooLarge(most));
+            }
+            bytes.extend_from_slice(self.content());
+            self.consume(self.ready);
+        }
+        if self.framing != Framing::None {
+            self.framing = Framing::Length(u64::try_from(bytes.len()).unwrap_or(u64::MAX));
+        }
+        Ok(&self.held.insert((bytes, 0)).0)
+    }
+
+    /// Announces the digest of the content. The last bytes are not given out before it is known to
+    /// be right: a length is not filled, and a chunked body does not end.
+    pub(crate) fn announce(&mut self, digest: [u8; 32]) -> Result<(), BodyError> {
+        self.announced = Some((Sha256::new(), digest));
+        self.check()
+    }
+
+    /// Compares the digests, once there is nothing more to come.
+    fn check(&mut self) -> Result<(), BodyError> {
+        if !self.unframer.has_ended() {
+            return Ok(());
+        }
+        let Some((digest, announced)) = self.announced.take() else { return Ok(()) };
+        let digest: [u8; 32] = digest.finalize().into();
+        if digest == announced { Ok(()) } else { Err(BodyError::Forged) }
     }
 
     pub(crate) fn framing(&self) -> Framing {
@@ -57,7 +113,7 @@ impl<'c> Body<'c> {
 
     /// Everything there was has been consumed.
     pub(crate) fn has_ended(&self) -> bool {
-        self.ready == 0 && self.unframer.has_ended()
+        self.ready == 0 && self.unframer.has_ended() && self.content().is_empty()
     }
 
     /// Makes the next content there is to [`Self::content`], empty at the end. Receives, once, only
@@ -77,16 +133,27 @@ impl<'c> Body<'c> {
             let cut = self.unframer.cut(self.source.received()).map_err(BodyError::Malformed)?;
             self.source.consume(cut.framing);
             self.ready = cut.content;
+            if let Some((digest, _)) = &mut self.announced {
+                digest.update(self.source.received().get(..cut.content).unwrap_or_default());
+            }
+            self.check()?;
         }
         Ok(())
     }
 
     /// The content found last.
     pub(crate) fn content(&self) -> &[u8] {
-        self.source.received().get(..self.ready).unwrap_or_default()
+        match &self.held {
+            Some((bytes, at)) => bytes.get(*at..).unwrap_or_default(),
+            None => self.source.received().get(..self.ready).unwrap_or_default(),
+        }
     }
 
     pub(crate) fn consume(&mut self, count: usize) {
+        if let Some((_, at)) = &mut self.held {
+            *at = at.saturating_add(count);
+            return;
+        }
         let count = count.min(self.ready);
         self.ready = self.ready.saturating_sub(count);
         self.source.consume(count);
@@ -102,7 +169,9 @@ impl<'c> Body<'c> {
 
     /// Content the kernel may move from [`Self::socket`] itself.
     pub(crate) fn direct(&mut self) -> u64 {
-        let nothing_between = self.ready == 0 && self.source.is_plain() && !self.source.is_buffered();
+        let is_read_here = self.held.is_some() || self.announced.is_some();
+        let nothing_between =
+            self.ready == 0 && !is_read_here && self.source.is_plain() && !self.source.is_buffered();
         if nothing_between { self.unframer.direct() } else { 0 }
     }
 
@@ -113,7 +182,7 @@ impl<'c> Body<'c> {
 
     /// More can be read without waiting on the socket.
     pub(crate) fn is_buffered(&mut self) -> bool {
-        self.ready > 0 || self.source.is_buffered()
+        self.held.is_some() || self.ready > 0 || self.source.is_buffered()
     }
 
     pub(crate) fn socket(&self) -> BorrowedFd<'_> {
@@ -132,8 +201,7 @@ impl<'c> Body<'c> {
 
 impl Drop for Body<'_> {
     fn drop(&mut self) {
-        let at_end = self.has_ended();
-        self.source.leave(at_end);
+        self.source.leave(self.ready == 0 && self.unframer.has_ended());
     }
 }
 
@@ -142,6 +210,8 @@ impl fmt::Display for BodyError {
         match self {
             Self::Malformed(why) => why.fmt(f),
             Self::Cut => f.write_str("the client ended in the middle of its body"),
+            Self::TooLarge(most) => write!(f, "a body of more than {most} bytes, which is what can be held"),
+            Self::Forged => f.write_str("a body that is not what its digest announced"),
             Self::Io(error) => error.fmt(f),
         }
     }
@@ -246,5 +316,63 @@ mod tests {
         assert_eq!(source.left_at_end, Some(false));
         let broken = read(&mut Pieces::new(&["x\r\n"]), Framing::Chunked);
         assert!(matches!(broken, Err(BodyError::Malformed(Malformed::ChunkSize))));
+    }
+
+    #[test]
+    fn a_body_that_was_held_is_read_again_and_the_source_is_at_its_end() {
+        for (pieces, framing) in
+            [(&["he", "llo"][..], Framing::Length(5)), (&["5\r\nhello\r\n0\r\n\r\n"][..], Framing::Chunked)]
+        {
+            let mut source = Pieces::new(pieces);
+            let mut body = Body::new(&mut source, framing, false);
+            assert_eq!(body.hold(5, &mut |_| false).unwrap(), b"hello");
+            assert_eq!(body.framing(), Framing::Length(5));
+            body.fill().unwrap();
+            assert_eq!(body.content(), b"hello");
+            body.consume(2);
+            assert!(!body.has_ended() && body.content() == b"llo");
+            body.consume(3);
+            assert!(body.has_ended() && body.direct() == 0);
+            drop(body);
+            assert_eq!(source.left_at_end, Some(true));
+        }
+    }
+
+    #[test]
+    fn no_more_is_held_than_may_be() {
+        let mut source = Pieces::new(&["hello", "!"]);
+        let mut body = Body::new(&mut source, Framing::Length(6), false);
+        assert!(matches!(body.hold(5, &mut |_| false), Err(BodyError::TooLarge(5))));
+    }
+
+    /// Reads a body of "hello" whose digest was announced, and what of it was given out.
+    fn read_announced(pieces: &[&str], framing: Framing, digest: [u8; 32]) -> (Vec<u8>, bool) {
+        let mut source = Pieces::new(pieces);
+        let mut body = Body::new(&mut source, framing, false);
+        let mut given = Vec::new();
+        let mut outcome = body.announce(digest);
+        while outcome.is_ok() && !body.has_ended() {
+            assert_eq!(body.direct(), 0);
+            outcome = body.fill();
+            if outcome.is_ok() {
+                given.extend_from_slice(body.content());
+                body.consume(body.content().len());
+            }
+        }
+        assert!(matches!(outcome, Ok(()) | Err(BodyError::Forged)));
+        (given, outcome.is_ok())
+    }
+
+    #[test]
+    fn the_last_bytes_of_a_forged_body_are_never_given_out() {
+        let (good, bad): ([u8; 32], _) = (Sha256::digest(b"hello").into(), [7; 32]);
+        let chunks = &["5\r\nhello\r\n", "0\r\n\r\n"];
+        assert_eq!(read_announced(&["he", "llo"], Framing::Length(5), good), (b"hello".to_vec(), true));
+        assert_eq!(read_announced(&["he", "llo"], Framing::Length(5), bad), (b"he".to_vec(), false));
+        assert_eq!(read_announced(chunks, Framing::Chunked, good), (b"hello".to_vec(), true));
+        // The content is there, but the end of it never is.
+        assert_eq!(read_announced(chunks, Framing::Chunked, bad), (b"hello".to_vec(), false));
+        assert_eq!(read_announced(&[], Framing::None, Sha256::digest(b"").into()), (vec![], true));
+        assert_eq!(read_announced(&[], Framing::None, bad), (vec![], false));
     }
 }

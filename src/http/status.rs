@@ -12,6 +12,7 @@ impl Status {
     pub(crate) const FORBIDDEN: Self = Self(403);
     pub(crate) const NOT_FOUND: Self = Self(404);
     pub(crate) const METHOD_NOT_ALLOWED: Self = Self(405);
+    pub(crate) const PAYLOAD_TOO_LARGE: Self = Self(413);
     pub(crate) const TARGET_TOO_LONG: Self = Self(414);
     pub(crate) const UNSUPPORTED_MEDIA_TYPE: Self = Self(415);
     pub(crate) const EXPECTATION_FAILED: Self = Self(417);
