@@ -86,7 +86,7 @@ fn judge(desk: &mut Desk<'_>, gate: &Gate, route: &'static Route, request: Reque
         Access::Engine(_) => engine::classify(request.head.method, request.head.target.path()).class,
     };
     let known = gate.admit(request)?;
-    (desk.on_admitted)();
+    (desk.on_admitted)(known.mark());
     let permitted = policy::permit(known, class);
     let (principal, class) = permitted.terms();
     log::debug("request.permitted", &[("by", text(&principal)), ("class", text(&class))]);

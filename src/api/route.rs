@@ -23,8 +23,8 @@ pub(crate) struct Agent {
 pub(crate) struct Desk<'a> {
     pub(crate) agent: &'a Agent,
     pub(crate) line: &'a mut Line,
-    /// Told as soon as the caller's credential is known to be good.
-    pub(crate) on_admitted: &'a dyn Fn(),
+    /// Told as soon as the caller's credential is known to be good, and what marks it.
+    pub(crate) on_admitted: &'a dyn Fn(u64),
 }
 
 /// Who may reach a handler. A guarded one cannot be called without proof.

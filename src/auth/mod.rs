@@ -13,13 +13,16 @@ use std::fmt;
 use crate::http::Request;
 use token::Tokens;
 
-/// A caller whose credential was checked, by the name of the credential.
+/// A caller whose credential was checked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Principal(&'static str);
+pub(crate) struct Principal {
+    name: &'static str,
+    mark: u64,
+}
 
 impl fmt::Display for Principal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.0)
+        f.write_str(self.name)
     }
 }
 
@@ -31,6 +34,11 @@ pub(crate) struct Authenticated<T> {
 }
 
 impl<T> Authenticated<T> {
+    /// What tells this credential from others; never 0.
+    pub(crate) fn mark(&self) -> u64 {
+        self.principal.mark
+    }
+
     pub(crate) fn into_parts(self) -> (T, Principal) {
         (self.inner, self.principal)
     }
@@ -53,8 +61,8 @@ impl Gate {
 
     pub(crate) fn admit<'c>(&self, request: Request<'c>) -> Result<Authenticated<Request<'c>>, Denied> {
         let principal = match self {
-            Self::Guarded(tokens) => Principal(tokens.check(&request.head)?),
-            Self::Open(_) => Principal("anyone"),
+            Self::Guarded(tokens) => tokens.check(&request.head)?,
+            Self::Open(_) => Principal { name: "anyone", mark: 1 },
         };
         Ok(Authenticated { inner: request, principal })
     }

@@ -3,7 +3,7 @@
 use sha2::{Digest, Sha256};
 use subtle::{Choice, ConditionallySelectable, ConstantTimeEq};
 
-use super::{Credential, Denied};
+use super::{Credential, Denied, Principal};
 use crate::http::RequestHead;
 
 /// The digests of every token that is accepted.
@@ -15,8 +15,8 @@ impl Tokens {
         Self(credentials.into_iter().map(digest).collect())
     }
 
-    /// The name of the credential the request carries.
-    pub(super) fn check(&self, head: &RequestHead<'_>) -> Result<&'static str, Denied> {
+    /// Which credential the request carries.
+    pub(super) fn check(&self, head: &RequestHead<'_>) -> Result<Principal, Denied> {
         let presented = digest(presented(head)?);
         // Every digest is compared, whichever matches: the time tells nothing.
         let mut found = 0_u64;
@@ -25,8 +25,14 @@ impl Tokens {
             found = u64::conditional_select(&found, &index, matches);
         }
         let index = usize::try_from(found).unwrap_or(0).checked_sub(1).ok_or(Denied::BadToken)?;
-        self.0.get(index).map(|(name, _)| *name).ok_or(Denied::BadToken)
+        let (name, digest) = self.0.get(index).ok_or(Denied::BadToken)?;
+        Ok(Principal { name, mark: mark(digest) })
     }
+}
+
+/// The front of a digest tells credentials apart.
+fn mark(digest: &[u8; 32]) -> u64 {
+    digest.iter().take(8).fold(0, |mark, byte| mark << 8 | u64::from(*byte)).max(1)
 }
 
 fn digest(bytes: &[u8]) -> [u8; 32] {
@@ -78,7 +84,7 @@ mod tests {
         let tokens = Tokens::new(vec![credential("TOKEN", "first token"), credential("OTHER", "second")]);
         let head = format!("GET / HTTP/1.1\r\nHost: h\r\n{lines}\r\n");
         let mut slots = slots();
-        tokens.check(&request_head(head.as_bytes(), &mut slots).unwrap())
+        tokens.check(&request_head(head.as_bytes(), &mut slots).unwrap()).map(|principal| principal.name)
     }
 
     #[test]

@@ -114,7 +114,7 @@ mod tests {
 
     use super::*;
     use crate::config::specimens;
-    use crate::net::tls::Acceptor;
+    use crate::net::tls::{Acceptor, Clients};
     use crate::sys::poll::{Watch, wait};
     use crate::threads::Resident;
 
@@ -188,7 +188,7 @@ mod tests {
     #[test]
     fn an_agent_that_speaks_tls_is_asked_over_tls_and_known_by_its_certificate() {
         let (cert, key) = specimens::pair("healthcheck");
-        let (acceptor, _) = Acceptor::load(&cert, &key).unwrap();
+        let (acceptor, _) = Acceptor::load(&cert, &key, Clients::Nobody).unwrap();
         asking(Some(cert), move |socket| {
             let deadline = Deadline::after_secs(60);
             let mut conn = Conn::accepted(Arc::new(socket), Some(&acceptor)).unwrap();

@@ -11,7 +11,7 @@ use super::variables::{
 };
 use super::{exposure, origins};
 use crate::limits::CONNECTIONS_CEILING;
-use crate::net::tls::Acceptor;
+use crate::net::tls::{Acceptor, Clients};
 use crate::server::Settings;
 
 pub(super) fn read(environment: &Environment, findings: &mut Findings) -> Option<Settings> {
@@ -74,7 +74,7 @@ fn tls(environment: &Environment, findings: &mut Findings) -> Option<Option<Acce
             return None;
         }
     };
-    match Acceptor::load(cert, key) {
+    match Acceptor::load(cert, key, Clients::Nobody) {
         Ok((acceptor, concerns)) => {
             for (path, concern) in concerns {
                 let what = format!("{} is not well kept", quoted(&path.to_string_lossy()));

@@ -97,7 +97,9 @@ impl Docker {
         };
         ask.head.extend_from_slice(b"\r\n");
         // A repeated question does no harm; anything else first looks whether the Engine hung up.
-        if let Some(link) = line.link.take().filter(|link| ask.method.is_safe() || link.is_quiet()) {
+        let kept =
+            line.link.take().and_then(|mut link| (ask.method.is_safe() || link.is_quiet()).then_some(link));
+        if let Some(link) = kept {
             match exchange(link, line, &mut ask, deadline) {
                 Err(Attempt::Stale) => {}
                 Err(Attempt::Failed(error)) => return Err(error),

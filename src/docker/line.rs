@@ -1,5 +1,7 @@
 //! A client's own line to the Engine: kept between its requests, never shared with another client.
 
+use std::time::Duration;
+
 use crate::clock::Deadline;
 use crate::limits::BODY_BUFFER_BYTES;
 use crate::net::{Conn, Wire};
@@ -18,9 +20,10 @@ impl Link {
     }
 
     /// Nothing has come since the last answer: neither an end nor bytes nobody asked for.
-    pub(super) fn is_quiet(&self) -> bool {
-        let now = Deadline::after(std::time::Duration::ZERO);
-        self.wire.received().is_empty() && matches!(wait(&mut [Watch::readable(&self.wire)], now), Ok(false))
+    pub(super) fn is_quiet(&mut self) -> bool {
+        let now = Deadline::after(Duration::ZERO);
+        let is_unreadable = matches!(wait(&mut [Watch::readable(&self.wire)], now), Ok(false));
+        self.wire.received().is_empty() && (is_unreadable || !self.wire.conn.has_news())
     }
 }
 

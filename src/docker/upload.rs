@@ -53,7 +53,7 @@ pub(super) fn send(link: &mut Link, ask: &mut Ask<'_, '_>) -> Result<bool, Unsen
                 Err(error) => return Err(fail(BodyError::Io(error))),
             }
             let [_, on_engine] = watches;
-            if on_engine.is_ready() {
+            if on_engine.is_ready() && link.wire.conn.has_news() {
                 return Ok(false);
             }
             let direct = body.direct();
@@ -120,13 +120,13 @@ fn put(link: &mut Link, body: &mut Body<'_>, head: &[u8]) -> Put {
     let client = body.socket();
     let mut stalled = None;
     let sent = link.wire.conn.send(slices, &mut |engine| {
-        let mut watches = [Watch::readable(&engine), Watch::departure(&client)];
+        let mut watches = [Watch::readable(&*engine), Watch::departure(&client)];
         // Asks without waiting; a failed poll is as good as nothing to tell.
         let _ = wait(&mut watches, Deadline::after(Duration::ZERO));
-        let [on_engine, on_client] = watches;
-        stalled = if on_engine.is_ready() {
+        let [on_engine, on_client] = watches.map(|watch| watch.is_ready());
+        stalled = if on_engine && engine.has_news() {
             Some(Put::Answered)
-        } else if on_client.is_ready() {
+        } else if on_client {
             Some(Put::ClientLeft)
         } else {
             return Ok(());

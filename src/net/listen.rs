@@ -48,6 +48,8 @@ struct Seat {
     state: AtomicU8,
     /// Since when it is idle, in microseconds of Unix time.
     since: AtomicU64,
+    /// The credential it showed last; 0 before any.
+    mark: AtomicU64,
 }
 
 const BUSY: u8 = 0;
@@ -77,6 +79,13 @@ impl Guests {
         }
     }
 
+    /// Ends whoever showed a credential that is no longer good, whatever they are doing.
+    pub(crate) fn close_unless(&self, is_good: impl Fn(u64) -> bool) -> usize {
+        let shown = |seat: &Arc<Seat>| seat.mark.load(Ordering::SeqCst);
+        let ended = self.seats().into_iter().filter(|seat| shown(seat) != 0 && !is_good(shown(seat)));
+        ended.inspect(|seat| seat.close()).count()
+    }
+
     /// Waits until everyone has left, or the deadline.
     pub(crate) fn wait_gone(&self, deadline: Deadline) -> bool {
         self.0.permits.wait_idle(deadline)
@@ -99,8 +108,12 @@ impl Guests {
 
     fn admit(&self, socket: TcpStream, peer: SocketAddr, place: Permit) -> Option<Guest> {
         let socket = Arc::new(socket);
-        let since = AtomicU64::new(0);
-        let seat = Arc::new(Seat { socket: Arc::clone(&socket), state: AtomicU8::new(BUSY), since });
+        let seat = Arc::new(Seat {
+            socket: Arc::clone(&socket),
+            state: AtomicU8::new(BUSY),
+            since: AtomicU64::new(0),
+            mark: AtomicU64::new(0),
+        });
         let number = self.0.entries.with(|entries| {
             let strangers = entries.strangers.entry(group(peer.ip())).or_default();
             if *strangers >= STRANGERS_PER_PEER_MAX {
@@ -128,8 +141,14 @@ impl Guest {
         self.seat.state.compare_exchange(IDLE, BUSY, Ordering::SeqCst, Ordering::SeqCst).is_ok()
     }
 
-    /// It showed a good credential: it no longer counts against strangers.
-    pub(crate) fn is_known(&self) {
+    /// It showed a good credential, known by `mark`: it no longer counts against strangers, and it
+    /// ends when that credential does.
+    pub(crate) fn is_known(&self, mark: u64) {
+        self.seat.mark.store(mark, Ordering::SeqCst);
+        self.is_no_stranger();
+    }
+
+    fn is_no_stranger(&self) {
         if self.is_stranger.swap(false, Ordering::Relaxed) {
             self.guests.0.entries.with(|entries| entries.forget_stranger(self.peer.ip()));
         }
@@ -138,7 +157,7 @@ impl Guest {
 
 impl Drop for Guest {
     fn drop(&mut self) {
-        self.is_known();
+        self.is_no_stranger();
         self.guests.0.entries.with(|entries| entries.seats.remove(&self.number));
     }
 }
@@ -156,13 +175,22 @@ impl Entries {
 }
 
 impl Seat {
+    /// A request that has arrived but was not read yet makes a guest busy, too.
     fn close_if_idle(&self) -> bool {
+        let mut watches = [Watch::readable(self.socket.as_ref())];
+        if !matches!(wait(&mut watches, Deadline::after(Duration::ZERO)), Ok(false)) {
+            return false;
+        }
         let closed = self.state.compare_exchange(IDLE, CLOSED, Ordering::SeqCst, Ordering::SeqCst).is_ok();
         if closed {
-            // Wakes its reader; a socket that is gone already needs no waking.
-            let _ = self.socket.shutdown(std::net::Shutdown::Both);
+            self.close();
         }
         closed
+    }
+
+    /// Wakes whoever waits on it; a socket that is gone already needs no waking.
+    fn close(&self) {
+        let _ = self.socket.shutdown(std::net::Shutdown::Both);
     }
 }
 
@@ -300,12 +328,24 @@ mod tests {
         let (guests, mut arrive) = guests(STRANGERS_PER_PEER_MAX + 2);
         let mut here: Vec<_> = (0..STRANGERS_PER_PEER_MAX).map(|_| arrive().unwrap()).collect();
         assert!(arrive().is_none());
-        here[0].0.is_known();
-        here[0].0.is_known();
+        here[0].0.is_known(7);
+        here[0].0.is_known(7);
         here.push(arrive().unwrap());
         assert!(arrive().is_none());
         drop(here);
         guests.0.entries.with(|entries| assert!(entries.strangers.is_empty() && entries.seats.is_empty()));
+    }
+
+    #[test]
+    fn who_showed_a_credential_that_ended_is_ended_too() {
+        let (guests, mut arrive) = guests(3);
+        let (kept, revoked, stranger) = (arrive().unwrap(), arrive().unwrap(), arrive().unwrap());
+        kept.0.is_known(1);
+        revoked.0.is_known(2);
+        assert_eq!(guests.close_unless(|mark| mark == 1), 1);
+        let mut client = revoked.1;
+        assert_eq!(std::io::Read::read(&mut client, &mut [0]).unwrap(), 0);
+        drop((kept, stranger));
     }
 
     #[test]

@@ -97,6 +97,12 @@ impl Conn {
         Ok(())
     }
 
+    /// The certificate the peer showed, and proved to hold the key of.
+    pub(crate) fn peer_certificate(&self) -> Option<&[u8]> {
+        let chain = self.tls.as_ref()?.peer_certificates()?;
+        chain.first().map(|certificate| certificate.as_ref())
+    }
+
     /// Waits no longer than a tick; 0 is the peer's end.
     pub(crate) fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
         let Some(tls) = &mut self.tls else { return (&self.socket).read(into) };
@@ -150,12 +156,12 @@ impl Conn {
         Ok(())
     }
 
-    /// Writes everything. `on_stall` is asked, about this very socket, after every tick without
+    /// Writes everything. `on_stall` is asked, about this very connection, after every tick without
     /// progress.
     pub(crate) fn send(
         &mut self,
         mut slices: &mut [IoSlice<'_>],
-        on_stall: &mut dyn FnMut(BorrowedFd<'_>) -> io::Result<()>,
+        on_stall: &mut dyn FnMut(&mut Self) -> io::Result<()>,
     ) -> io::Result<()> {
         IoSlice::advance_slices(&mut slices, 0);
         while !slices.is_empty() {
@@ -165,7 +171,7 @@ impl Conn {
                     self.has_written = true;
                     IoSlice::advance_slices(&mut slices, written);
                 }
-                Err(error) if is_tick(&error) => on_stall(self.as_fd())?,
+                Err(error) if is_tick(&error) => on_stall(self)?,
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) => return Err(error),
             }
@@ -174,7 +180,7 @@ impl Conn {
             if !is_tick(&error) {
                 return Err(error);
             }
-            on_stall(self.as_fd())?;
+            on_stall(self)?;
         }
         Ok(())
     }
@@ -213,6 +219,19 @@ impl Conn {
         match &self.socket {
             Socket::Tcp(socket) => socket.set_nonblocking(true),
             Socket::Unix(socket) => socket.set_nonblocking(true),
+        }
+    }
+
+    /// Whether its readable socket holds anything for a reader, or its end: TLS also sends what is
+    /// for itself alone.
+    pub(crate) fn has_news(&mut self) -> bool {
+        let Some(tls) = &mut self.tls else { return true };
+        match tls.read_tls(&mut &self.socket) {
+            Ok(0) => true,
+            Ok(_) => tls
+                .process_new_packets()
+                .map_or(true, |state| state.plaintext_bytes_to_read() > 0 || state.peer_has_closed()),
+            Err(error) => !is_tick(&error),
         }
     }
 

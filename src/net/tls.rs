@@ -12,9 +12,11 @@ use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, Server
 use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
+use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
+use rustls::server::{NoClientAuth, WebPkiClientVerifier};
 use rustls::{
-    ClientConfig, ClientConnection, DigitallySignedStruct, RootCertStore, ServerConfig, ServerConnection,
-    SignatureScheme,
+    ClientConfig, ClientConnection, DigitallySignedStruct, DistinguishedName, RootCertStore, ServerConfig,
+    ServerConnection, SignatureScheme,
 };
 
 use crate::limits::PEM_FILE_BYTES_MAX;
@@ -48,14 +50,18 @@ const VERSIONS: &[&rustls::SupportedProtocolVersion] = &[&rustls::version::TLS13
 
 impl Acceptor {
     /// A server's certificate chain and key; also what is odd about the key's file.
-    pub(crate) fn load(cert: &Path, key: &Path) -> Result<(Self, Vec<(PathBuf, Concern)>), BadTls> {
+    pub(crate) fn load(
+        cert: &Path,
+        key: &Path,
+        clients: Clients<'_>,
+    ) -> Result<(Self, Vec<(PathBuf, Concern)>), BadTls> {
         let (chain, _) = certificates(cert)?;
         let (secret, concerns) = private_key(key)?;
         let pair = |error| BadTls::Pair(key.to_owned(), error);
         let mut config = ServerConfig::builder_with_provider(provider())
             .with_protocol_versions(VERSIONS)
             .map_err(pair)?
-            .with_no_client_auth()
+            .with_client_cert_verifier(clients.verifier()?)
             .with_single_cert(chain, secret)
             .map_err(pair)?;
         // A client that speaks only HTTP/2 learns it in the handshake.
@@ -69,15 +75,38 @@ impl Acceptor {
     }
 }
 
+/// Which certificates a server lets its clients show. None of them must.
+#[derive(Clone, Copy)]
+pub(crate) enum Clients<'p> {
+    /// None is asked for.
+    Nobody,
+    /// Any with an Ed25519 key, which the handshake proves they hold; whose it is, `auth` decides.
+    Keys,
+    /// Those, where an authority in this file signed them.
+    Under(&'p Path),
+}
+
+impl Clients<'_> {
+    fn verifier(self) -> Result<Arc<dyn ClientCertVerifier>, BadTls> {
+        match self {
+            Self::Nobody => Ok(Arc::new(NoClientAuth)),
+            Self::Keys => Ok(Arc::new(AnyKey(provider()))),
+            Self::Under(ca) => {
+                let roots = Arc::new(roots(ca)?);
+                let builder = WebPkiClientVerifier::builder_with_provider(roots, provider());
+                let verifier = builder.allow_unauthenticated().build();
+                Ok(verifier.map_err(|_| BadTls::NoCertificate(ca.to_owned()))?)
+            }
+        }
+    }
+}
+
 impl Connector {
     /// Docker's own layout of a directory: `ca.pem`, and `cert.pem` with `key.pem` where the
     /// Engine asks for a client certificate.
     pub(crate) fn docker(dir: &Path) -> Result<Self, BadTls> {
         let ca = dir.join("ca.pem");
-        let mut roots = RootCertStore::empty();
-        for certificate in certificates(&ca)?.0 {
-            roots.add(certificate).map_err(|error| BadTls::Root(ca.clone(), error))?;
-        }
+        let roots = roots(&ca)?;
         let (cert, key) = (dir.join("cert.pem"), dir.join("key.pem"));
         let pair = |error| BadTls::Pair(key.clone(), error);
         let builder = ClientConfig::builder_with_provider(provider())
@@ -126,10 +155,64 @@ fn certificates(path: &Path) -> Result<(Vec<CertificateDer<'static>>, Vec<Concer
     }
 }
 
+fn roots(path: &Path) -> Result<RootCertStore, BadTls> {
+    let mut roots = RootCertStore::empty();
+    for certificate in certificates(path)?.0 {
+        roots.add(certificate).map_err(|error| BadTls::Root(path.to_owned(), error))?;
+    }
+    Ok(roots)
+}
+
 fn private_key(path: &Path) -> Result<(PrivateKeyDer<'static>, Vec<Concern>), BadTls> {
     let (bytes, concerns) = read(path)?;
     let key = PrivateKeyDer::from_pem_slice(bytes.expose());
     Ok((key.map_err(|_| BadTls::NoKey(path.to_owned()))?, concerns))
+}
+
+/// Takes whatever certificate a client shows, as long as its key is Ed25519 and the client holds
+/// it: that is all a self-signed certificate can prove, and all that is used of it.
+#[derive(Debug)]
+struct AnyKey(Arc<CryptoProvider>);
+
+impl ClientCertVerifier for AnyKey {
+    fn client_auth_mandatory(&self) -> bool {
+        false
+    }
+
+    fn root_hint_subjects(&self) -> &[DistinguishedName] {
+        &[]
+    }
+
+    fn verify_client_cert(
+        &self,
+        _end_entity: &CertificateDer<'_>,
+        _intermediates: &[CertificateDer<'_>],
+        _now: UnixTime,
+    ) -> Result<ClientCertVerified, rustls::Error> {
+        Ok(ClientCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        verify_tls12_signature(message, cert, signed, &self.0.signature_verification_algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        verify_tls13_signature(message, cert, signed, &self.0.signature_verification_algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        vec![SignatureScheme::ED25519]
+    }
 }
 
 /// Compares the whole certificate instead of following a chain.

@@ -153,7 +153,7 @@ fn exchange(talk: &mut Talk<'_>, guest: &Guest, (start, end): (usize, usize)) ->
         let body = Body::new(&mut talk.wire, head.framing, head.expects_continue);
         let request = Request { head, body, peer: guest.peer.ip() };
         let agent = &talk.house.agent;
-        let mut desk = Desk { agent, line: &mut talk.line, on_admitted: &|| guest.is_known() };
+        let mut desk = Desk { agent, line: &mut talk.line, on_admitted: &|mark| guest.is_known(mark) };
         (api::answer(&mut desk, &talk.house.gate, request), terms)
     });
     talk.wire.give_back(space);

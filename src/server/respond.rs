@@ -1,7 +1,6 @@
 //! An answer as bytes on the client's connection, while watching the client leave.
 
 use std::io::{self, ErrorKind, IoSlice};
-use std::os::fd::BorrowedFd;
 
 use super::connection::{End, Talk};
 use crate::api::{Reply, Response};
@@ -10,8 +9,8 @@ use crate::docker::{Hijacked, Incoming, Pieces};
 use crate::http::{Framing, push_field, size_line};
 use crate::limits::{HEAD_BUFFER_BYTES, STREAM_STALL_SECS, WRITE_STALL_SECS};
 use crate::log::{self, text};
-use crate::net::is_tick;
 use crate::net::relay::relay;
+use crate::net::{Conn, is_tick};
 use crate::policy::engine::Pace;
 use crate::sys::poll::{Watch, wait};
 
@@ -150,7 +149,7 @@ fn put(
     incoming: &Incoming,
     pieces: &Pieces,
     ending: Ending,
-    limit: &mut dyn FnMut(BorrowedFd<'_>) -> io::Result<()>,
+    limit: &mut dyn FnMut(&mut Conn) -> io::Result<()>,
 ) -> io::Result<()> {
     let mut line = [0; 18];
     let is_chunk = ending == Ending::Chunks && pieces.content > 0;
@@ -216,7 +215,7 @@ fn upgrade(talk: &mut Talk<'_>, mut hijacked: Hijacked) -> End {
 }
 
 /// A limit on how long a client may take nothing; the time runs from the first stall.
-fn stall_limit(secs: u64) -> impl FnMut(BorrowedFd<'_>) -> io::Result<()> {
+fn stall_limit(secs: u64) -> impl FnMut(&mut Conn) -> io::Result<()> {
     let mut deadline = None;
     move |_| {
         let deadline = *deadline.get_or_insert_with(|| Deadline::after_secs(secs));

@@ -1,0 +1,37 @@
+//! The built binary as the world sees it: a real client on one side, a fake Docker Engine on the other.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    reason = "a test that cannot go on says so by panicking"
+)]
+#![expect(
+    clippy::disallowed_methods,
+    reason = "tests start the agent, count on threads of their own, and keep deadlines by the real clock"
+)]
+
+mod agent;
+mod client;
+mod engine;
+mod message;
+mod patience;
+
+mod access;
+mod bodies;
+mod config;
+mod delivery;
+mod departures;
+mod environment;
+mod faults;
+mod framing;
+mod limits;
+mod pid_one;
+mod proxy;
+mod rehearsal;
+mod secrecy;
+mod shutdown;
+mod streamed;
+mod tls;
+mod upgrade;

@@ -1,0 +1,106 @@
+//! Streams: every piece goes on as it comes, in both directions, without waiting for the next.
+use crate::agent::{Agent, request};
+use crate::engine::Engine;
+use crate::message::Length;
+use crate::patience::Gate;
+
+#[test]
+fn a_chunk_of_the_engine_arrives_while_it_holds_the_next() {
+    let gate = Gate::default();
+    let hold = gate.clone();
+    let engine = Engine::start(move |visit| {
+        if visit.request().is_some() {
+            visit.send("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5;a=b\r\nfirst\r\n");
+            hold.pass();
+            visit.send("6\r\nsecond\r\n0\r\n\r\n");
+            visit.until_left();
+        }
+    });
+    let agent = Agent::start(&engine);
+    let mut client = agent.client();
+    client.send(request("GET /events", ""));
+    assert_eq!(client.head().length(), Length::Chunked);
+    assert_eq!(client.wire().halves(Length::Chunked, b"first", &gate).unwrap(), b"firstsecond");
+}
+
+#[test]
+fn the_head_of_a_quiet_stream_arrives_before_its_first_byte() {
+    let gate = Gate::default();
+    let hold = gate.clone();
+    let engine = Engine::start(move |visit| {
+        if visit.request().is_some() {
+            visit.send("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n");
+            hold.pass();
+            visit.send("4\r\nlate\r\n0\r\n\r\n");
+        }
+    });
+    let agent = Agent::start(&engine);
+    let mut client = agent.client();
+    client.send(request("GET /containers/a/logs?follow=1", ""));
+    let head = client.head();
+    gate.open();
+    assert_eq!(client.body(head.length()).unwrap(), b"late");
+}
+
+#[test]
+fn half_a_chunk_arrives_while_the_engine_holds_the_other_half() {
+    let gate = Gate::default();
+    let hold = gate.clone();
+    let engine = Engine::start(move |visit| {
+        if visit.request().is_some() {
+            visit.send("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nA\r\nfirst");
+            hold.pass();
+            visit.send("later\r\n0\r\n\r\n");
+        }
+    });
+    let agent = Agent::start(&engine);
+    let mut client = agent.client();
+    client.send(request("GET /events", ""));
+    client.head();
+    assert_eq!(client.wire().halves(Length::Chunked, b"first", &gate).unwrap(), b"firstlater");
+}
+
+#[test]
+fn a_piece_of_a_sized_answer_arrives_while_the_engine_holds_the_rest() {
+    for (framing, length) in [("Content-Length: 10\r\n", Length::Exactly(10)), ("", Length::Chunked)] {
+        let gate = Gate::default();
+        let hold = gate.clone();
+        let engine = Engine::start(move |visit| {
+            if visit.request().is_some() {
+                visit.send(format!("HTTP/1.1 200 OK\r\n{framing}\r\nfirst"));
+                hold.pass();
+                visit.send("later");
+            }
+        });
+        let agent = Agent::start(&engine);
+        let mut client = agent.client();
+        client.send(request("GET /a", ""));
+        let head = client.head();
+        assert_eq!(head.length(), length, "{head:?}");
+        assert_eq!(client.wire().halves(length, b"first", &gate).unwrap(), b"firstlater");
+    }
+}
+
+#[test]
+fn a_piece_of_an_upload_arrives_while_the_client_holds_the_rest() {
+    for (framing, first, rest) in [
+        ("Content-Length: 10\r\n", "first", "later"),
+        ("Transfer-Encoding: chunked\r\n", "5\r\nfirst\r\n", "5\r\nlater\r\n0\r\n\r\n"),
+        ("Transfer-Encoding: chunked\r\n", "a\r\nfirst", "later\r\n0\r\n\r\n"),
+    ] {
+        let gate = Gate::default();
+        let seen = gate.clone();
+        let engine = Engine::start(move |visit| {
+            if let Some(head) = visit.head() {
+                assert_eq!(visit.wire().halves(head.length(), b"first", &seen).unwrap(), b"firstlater");
+                visit.send(crate::engine::OK);
+            }
+        });
+        let agent = Agent::start(&engine);
+        let mut client = agent.client();
+        client.send(request("POST /build", framing) + first);
+        gate.pass();
+        client.send(rest);
+        assert_eq!(client.answer().status(), 200);
+    }
+}
