@@ -32,21 +32,12 @@ pub(crate) struct Incoming {
     is_keepable: bool,
 }
 
-/// Where content lies in the bytes received last.
-#[derive(Default)]
-pub(crate) struct Pieces {
-    pub(crate) ranges: [Range<usize>; Self::MAX],
-    pub(crate) count: usize,
-    /// Bytes of content in all.
-    pub(crate) content: usize,
-    /// Bytes to consume once they were sent on.
+/// Content at the front of what was received.
+pub(crate) struct Gathered {
+    content: Range<usize>,
+    /// Bytes to consume once it was sent on.
     used: usize,
     pub(crate) ended: bool,
-}
-
-impl Pieces {
-    /// Runs of content that are sent on with one write.
-    pub(crate) const MAX: usize = 16;
 }
 
 impl Incoming {
@@ -58,33 +49,35 @@ impl Incoming {
         self.framing
     }
 
-    /// Looks for content in what was received.
-    pub(crate) fn pieces(&mut self) -> Result<Pieces, Malformed> {
-        let mut pieces = Pieces { ended: self.unframer.has_ended(), ..Pieces::default() };
-        while !pieces.ended {
-            let Some(range) = pieces.ranges.get_mut(pieces.count) else { break };
-            let rest = self.link.wire.received().get(pieces.used..).unwrap_or_default();
-            let cut = self.unframer.cut(rest)?;
-            let start = pieces.used.saturating_add(cut.framing);
-            pieces.used = start.saturating_add(cut.content);
-            pieces.ended = cut.ended;
+    /// Gathers all content in what was received into one run: an Engine that writes a log line a
+    /// chunk would otherwise cost a write a line.
+    pub(crate) fn gather(&mut self) -> Result<Gathered, Malformed> {
+        let received = self.link.wire.received_mut();
+        let (mut used, mut content) = (0_usize, 0..0);
+        while !self.unframer.has_ended() {
+            let cut = self.unframer.cut(received.get(used..).unwrap_or_default())?;
+            let start = used.saturating_add(cut.framing);
+            used = start.saturating_add(cut.content);
             if cut.content == 0 {
                 break;
             }
-            *range = start..pieces.used;
-            pieces.count = pieces.count.saturating_add(1);
-            pieces.content = pieces.content.saturating_add(cut.content);
+            if content.is_empty() {
+                content = start..used;
+            } else {
+                received.copy_within(start..used, content.end);
+                content.end = content.end.saturating_add(cut.content);
+            }
         }
-        Ok(pieces)
+        Ok(Gathered { content, used, ended: self.unframer.has_ended() })
     }
 
-    /// What the ranges of [`Pieces`] count in.
-    pub(crate) fn received(&self) -> &[u8] {
-        self.link.wire.received()
+    /// The bytes of what was gathered last.
+    pub(crate) fn content(&self, gathered: &Gathered) -> &[u8] {
+        self.link.wire.received().get(gathered.content.clone()).unwrap_or_default()
     }
 
-    pub(crate) fn consume(&mut self, pieces: &Pieces) {
-        self.link.wire.consume(pieces.used);
+    pub(crate) fn consume(&mut self, gathered: &Gathered) {
+        self.link.wire.consume(gathered.used);
     }
 
     /// Receives once; 0 is the Engine's end, an error may be a tick.

@@ -11,7 +11,7 @@ mod upload;
 use std::time::Duration;
 
 pub(crate) use address::Address;
-pub(crate) use answer::{Content, Incoming, Pieces};
+pub(crate) use answer::{Content, Incoming};
 pub(crate) use call::{Ask, Patience};
 pub(crate) use error::Error;
 pub(crate) use line::{Hijacked, Line};

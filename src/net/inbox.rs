@@ -39,6 +39,10 @@ impl Wire {
         self.space.get(self.start..self.end).unwrap_or_default()
     }
 
+    pub(crate) fn received_mut(&mut self) -> &mut [u8] {
+        self.space.get_mut(self.start..self.end).unwrap_or_default()
+    }
+
     pub(crate) fn consume(&mut self, count: usize) {
         self.start = self.start.saturating_add(count).min(self.end);
         if self.start == self.end {

@@ -5,7 +5,7 @@ use std::io::{self, ErrorKind, IoSlice};
 use super::connection::{End, Talk};
 use crate::api::{Reply, Response};
 use crate::clock::Deadline;
-use crate::docker::{Hijacked, Incoming, Pieces};
+use crate::docker::{Hijacked, Incoming};
 use crate::http::{Framing, push_field, size_line};
 use crate::limits::{HEAD_BUFFER_BYTES, STREAM_STALL_SECS, WRITE_STALL_SECS};
 use crate::log::{self, text};
@@ -115,18 +115,16 @@ fn stream(talk: &mut Talk<'_>, mut incoming: Incoming, pace: Pace, terms: &Terms
 fn pour(talk: &mut Talk<'_>, incoming: &mut Incoming, pace: Pace, ending: Ending) -> Result<(), End> {
     let mut is_over = false;
     loop {
-        let mut pieces = incoming.pieces().map_err(|why| {
+        let mut gathered = incoming.gather().map_err(|why| {
             log::warn("engine.malformed", &[("error", text(&why))]);
             End::EngineFailed
         })?;
-        pieces.ended |= is_over;
-        let mut limit = stall_limit(STREAM_STALL_SECS);
-        put(talk, incoming, &pieces, ending, &mut limit).map_err(End::PeerFailed)?;
-        incoming.consume(&pieces);
-        if pieces.ended {
+        gathered.ended |= is_over;
+        put(talk, incoming.content(&gathered), gathered.ended, ending).map_err(End::PeerFailed)?;
+        incoming.consume(&gathered);
+        if gathered.ended {
             return Ok(());
         }
-        talk.out.clear();
         match incoming.receive() {
             Ok(0) if incoming.framing() == Framing::UntilClose => is_over = true,
             Ok(0) => {
@@ -144,40 +142,29 @@ fn pour(talk: &mut Talk<'_>, incoming: &mut Incoming, pace: Pace, ending: Ending
 }
 
 /// One write: what is left of the head, and the content at hand in the client's framing.
-fn put(
-    talk: &mut Talk<'_>,
-    incoming: &Incoming,
-    pieces: &Pieces,
-    ending: Ending,
-    limit: &mut dyn FnMut(&mut Conn) -> io::Result<()>,
-) -> io::Result<()> {
+fn put(talk: &mut Talk<'_>, content: &[u8], is_last: bool, ending: Ending) -> io::Result<()> {
     let mut line = [0; 18];
-    let is_chunk = ending == Ending::Chunks && pieces.content > 0;
-    let size: &[u8] = if is_chunk { size_line(pieces.content, &mut line) } else { b"" };
-    let chunk_end: &[u8] = if is_chunk { b"\r\n" } else { b"" };
-    let last: &[u8] = if ending == Ending::Chunks && pieces.ended { b"0\r\n\r\n" } else { b"" };
-    let content =
-        pieces.ranges.iter().take(pieces.count).filter_map(|range| incoming.received().get(range.clone()));
-    let total = talk.out.len().saturating_add(pieces.content);
-    if total <= HEAD_BUFFER_BYTES {
+    let is_chunk = ending == Ending::Chunks && !content.is_empty();
+    let (size, after): (&[u8], &[u8]) = match (is_chunk, ending == Ending::Chunks && is_last) {
+        (false, false) => (b"", b""),
+        (false, true) => (b"", b"0\r\n\r\n"),
+        (true, false) => (size_line(content.len(), &mut line), b"\r\n"),
+        (true, true) => (size_line(content.len(), &mut line), b"\r\n0\r\n\r\n"),
+    };
+    let limit = &mut stall_limit(STREAM_STALL_SECS);
+    let sent = if content.len() <= HEAD_BUFFER_BYTES {
         // One buffer costs the kernel less than a list of short ones.
-        let mut out = std::mem::take(&mut talk.out);
-        for part in [size].into_iter().chain(content).chain([chunk_end, last]) {
-            out.extend_from_slice(part);
+        for part in [size, content, after] {
+            talk.out.extend_from_slice(part);
         }
-        let sent =
-            if out.is_empty() { Ok(()) } else { talk.wire.conn.send(&mut [IoSlice::new(&out)], limit) };
-        talk.out = out;
-        return sent;
-    }
-    let parts = [&talk.out[..], size].into_iter().chain(content).chain([chunk_end, last]);
-    let mut slices = [IoSlice::new(&[]); Pieces::MAX + 4];
-    let mut count = 0_usize;
-    for (slice, part) in slices.iter_mut().zip(parts.filter(|part| !part.is_empty())) {
-        *slice = IoSlice::new(part);
-        count = count.saturating_add(1);
-    }
-    talk.wire.conn.send(slices.get_mut(..count).unwrap_or_default(), limit)
+        if talk.out.is_empty() { Ok(()) } else { talk.wire.conn.send(&mut [IoSlice::new(&talk.out)], limit) }
+    } else {
+        talk.out.extend_from_slice(size);
+        let parts = &mut [IoSlice::new(&talk.out), IoSlice::new(content), IoSlice::new(after)];
+        talk.wire.conn.send(parts, limit)
+    };
+    talk.out.clear();
+    sent
 }
 
 /// The Engine is silent: sleeps until it speaks, the client leaves, or, where the answer need never

@@ -104,3 +104,30 @@ fn a_piece_of_an_upload_arrives_while_the_client_holds_the_rest() {
         assert_eq!(client.answer().status(), 200);
     }
 }
+
+#[test]
+fn a_burst_of_small_chunks_arrives_whole_while_the_engine_stays_silent() {
+    let lines: Vec<String> = (0..500).map(|n| format!("line {n}\n")).collect();
+    let chunks: String = lines.iter().map(|line| format!("{:x}\r\n{line}\r\n", line.len())).collect();
+    let gate = Gate::default();
+    let hold = gate.clone();
+    let engine = Engine::start(move |visit| {
+        if visit.request().is_some() {
+            visit.send("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n".to_owned() + &chunks);
+            hold.pass();
+            visit.send("0\r\n\r\n");
+        }
+    });
+    let agent = Agent::start(&engine);
+    let mut client = agent.client();
+    client.send(request("GET /events", ""));
+    client.head();
+    let all = lines.concat();
+    let mut got = Vec::new();
+    while got.len() < all.len() {
+        got.extend(client.chunk());
+    }
+    assert_eq!(String::from_utf8(got).unwrap(), all);
+    gate.open();
+    assert_eq!(client.body(Length::Chunked).unwrap(), b"");
+}

@@ -1,0 +1,149 @@
+//! The rules of the house that a compiler does not check; each is a function that is shown to find a bad sample.
+#![expect(
+    clippy::arithmetic_side_effects,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "these are tests; a panic is a finding"
+)]
+
+#[path = "tidy/floors.rs"]
+mod floors;
+#[path = "tidy/ledger.rs"]
+mod ledger;
+#[path = "tidy/locks.rs"]
+mod locks;
+#[path = "tidy/places.rs"]
+mod places;
+#[path = "tidy/scripts.rs"]
+mod scripts;
+#[path = "tidy/shape.rs"]
+mod shape;
+#[path = "tidy/source.rs"]
+mod source;
+#[path = "tidy/tree.rs"]
+mod tree;
+
+use std::fs;
+
+use tree::File;
+
+/// Every finding of `rule` in the files it is for, printed together.
+fn hold(rule: impl Fn(&str, &str) -> Vec<String>, is_for: impl Fn(&File) -> bool) {
+    let files: Vec<File> = tree::files().into_iter().filter(is_for).collect();
+    assert!(!files.is_empty(), "the rule found no file to look at");
+    let wrong: Vec<String> = files.iter().flat_map(|file| rule(&file.path, &file.text)).collect();
+    assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
+}
+
+fn in_src(file: &File) -> bool {
+    file.is_rust() && file.path.starts_with("src/")
+}
+
+fn is_check_or_workflow(file: &File) -> bool {
+    let checks = ["scripts/check", "scripts/test", "scripts/fuzz", ".ci/run"];
+    checks.contains(&file.path.as_str()) || file.path.starts_with(".github/workflows/")
+}
+
+fn read(path: &str) -> Option<String> {
+    fs::read_to_string(tree::root().join(path)).ok()
+}
+
+#[test]
+fn rooms_lean_downwards_only() {
+    hold(floors::wrong_leanings, in_src);
+}
+
+#[test]
+fn the_map_shows_every_room_on_its_floor() {
+    let files = tree::files();
+    let inside = files.iter().filter_map(|file| file.path.strip_prefix("src/"));
+    let mut rooms: Vec<String> =
+        inside.map(|path| path.split(['/', '.']).next().unwrap_or_default().to_owned()).collect();
+    rooms.dedup();
+    let map = read("src/lib.rs").expect("src/lib.rs is there");
+    let wrong = floors::wrong_map(&map, &rooms);
+    assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
+}
+
+#[test]
+fn files_are_short() {
+    hold(|path, text| shape::too_long(path, text).into_iter().collect(), File::is_rust);
+}
+
+#[test]
+fn files_and_modules_are_named_for_what_they_hold() {
+    hold(shape::vague_names, File::is_rust);
+}
+
+#[test]
+fn every_file_opens_with_its_purpose() {
+    hold(|path, text| shape::no_purpose(path, text).into_iter().collect(), File::is_rust);
+}
+
+#[test]
+fn unsafe_stands_in_sys_only_argued_and_rarely() {
+    hold(shape::unsafe_unargued, File::is_rust);
+    let files: Vec<File> = tree::files().into_iter().filter(File::is_rust).collect();
+    let texts = files.iter().map(|file| (file.path.as_str(), file.text.as_str()));
+    assert_eq!(shape::unsafe_too_often(texts), None);
+}
+
+#[test]
+fn no_shell_is_ever_started() {
+    hold(shape::shells, in_src);
+}
+
+#[test]
+fn nothing_is_told_by_the_text_of_an_error() {
+    hold(shape::told_by_text, in_src);
+}
+
+#[test]
+fn notes_and_ignored_tests_have_their_reason() {
+    hold(shape::unargued_notes, File::is_rust);
+}
+
+#[test]
+fn no_file_names_a_registry_or_one_machines_directory() {
+    hold(places::registry_hosts, |_| true);
+    hold(places::machine_paths, |_| true);
+}
+
+#[test]
+fn scripts_say_what_they_are_for_and_stop_at_a_failure() {
+    hold(scripts::ill_opened, File::is_script);
+}
+
+#[test]
+fn no_check_hides_a_failure() {
+    hold(scripts::hidden_failures, is_check_or_workflow);
+}
+
+#[test]
+fn no_script_changes_a_lock_file() {
+    hold(scripts::unlocked, |file| file.is_script() || file.path.starts_with(".github/workflows/"));
+}
+
+#[test]
+fn every_dependency_is_asked_for_by_version_and_locked() {
+    let rule = |path: &str, manifest: &str| {
+        let lock = path.replace("Cargo.toml", "Cargo.lock");
+        match read(&lock) {
+            Some(lock) => locks::loose_dependencies(path, manifest, &lock),
+            None => vec![format!("{path}: {lock} is missing")],
+        }
+    };
+    hold(rule, |file| file.path.ends_with("Cargo.toml"));
+}
+
+#[test]
+fn the_ledger_says_of_every_requirement_what_shows_it() {
+    let ledger = read("docs/requirements.md").expect("docs/requirements.md is there");
+    let wrong = ledger::wrong_rows(&ledger, read);
+    assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
+}
+
+#[test]
+fn documents_name_only_tests_that_exist() {
+    hold(|path, text| ledger::unknown_tests(path, text, read), |file| file.path.ends_with(".md"));
+}
