@@ -136,7 +136,8 @@ impl Guest {
         self.seat.state.store(IDLE, Ordering::SeqCst);
     }
 
-    /// A request arrived; false when the connection was closed to make room just before.
+    /// Something arrived; false when the connection was closed to make room just before. Asked
+    /// before it is read: until then whoever needs room sees it, too.
     pub(crate) fn is_busy(&self) -> bool {
         self.seat.state.compare_exchange(IDLE, BUSY, Ordering::SeqCst, Ordering::SeqCst).is_ok()
     }

@@ -87,15 +87,8 @@ fn converse(house: &House, guest: &Guest) -> End {
 /// Waits for a whole head; says where it lies in what was received.
 fn await_head(talk: &mut Talk<'_>, guest: &Guest) -> Result<(usize, usize), End> {
     talk.wire.want(HEAD_BUFFER_BYTES);
-    guest.is_idle();
-    if talk.house.shutdown.has_begun() {
-        return Err(End::Draining);
-    }
     if talk.wire.received().is_empty() {
-        await_first_byte(talk)?;
-    }
-    if !guest.is_busy() {
-        return Err(if talk.house.shutdown.has_begun() { End::Draining } else { End::MadeRoom });
+        await_first_byte(talk, guest)?;
     }
     let deadline = Deadline::after_secs(HEAD_SECS);
     let mut seen = 0;
@@ -115,10 +108,14 @@ fn await_head(talk: &mut Talk<'_>, guest: &Guest) -> Result<(usize, usize), End>
     }
 }
 
-/// After a quiet tick the connection gives back its memory and its line, and sleeps.
-fn await_first_byte(talk: &mut Talk<'_>) -> Result<(), End> {
+/// After a quiet tick the connection is idle: it gives back its memory and its line, and sleeps
+/// until somebody needs its place.
+fn await_first_byte(talk: &mut Talk<'_>, guest: &Guest) -> Result<(), End> {
     let deadline = Deadline::after_secs(IDLE_SECS);
     loop {
+        if talk.house.shutdown.has_begun() {
+            return Err(End::Draining);
+        }
         match talk.wire.receive() {
             Ok(0) => return Err(End::PeerClosed),
             Ok(_) => return Ok(()),
@@ -128,8 +125,14 @@ fn await_first_byte(talk: &mut Talk<'_>) -> Result<(), End> {
         talk.wire.release();
         talk.line.clear();
         talk.out = Vec::new();
+        guest.is_idle();
+        if talk.house.shutdown.has_begun() {
+            return Err(End::Draining);
+        }
         match wait(&mut [Watch::readable(&talk.wire)], deadline) {
-            Ok(true) => {}
+            Ok(true) if guest.is_busy() => {}
+            Ok(true) if talk.house.shutdown.has_begun() => return Err(End::Draining),
+            Ok(true) => return Err(End::MadeRoom),
             Ok(false) => return Err(End::Idle),
             Err(error) => return Err(End::PeerFailed(error)),
         }
