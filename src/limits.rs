@@ -40,7 +40,9 @@ pub(crate) const CHUNK_DIGITS_MAX: usize = 15;
 
 /// First reading of a client: holds every head the Docker CLI sends. Grows to `HEAD_BYTES_MAX`.
 pub(crate) const HEAD_BUFFER_BYTES: usize = 4 * 1024;
-/// One reading of the Engine or of a body on its way; a unix socket hands over no more at once.
+/// First reading of the Engine: its head and a small answer. Grows to the next one.
+pub(crate) const LINK_BUFFER_BYTES: usize = 8 * 1024;
+/// One reading of whoever sends much; a unix socket hands over no more at once.
 pub(crate) const BODY_BUFFER_BYTES: usize = 64 * 1024;
 /// One turn of the kernel moving bytes between sockets: the most an unprivileged pipe may hold.
 pub(crate) const SPLICE_BYTES: usize = 1024 * 1024;
@@ -85,6 +87,86 @@ pub(crate) const ACCEPT_PAUSE_MILLIS: u64 = 100;
 /// Seconds of silence before the kernel asks whether a peer is still there, and between askings.
 pub(crate) const KEEPALIVE_SECS: u32 = 30;
 
+// --- identity ------------------------------------------------------------------------------------
+
+/// An `authorized_keys` file: 1024 lines of usual length fit four times. Beyond: refused whole.
+pub(crate) const KEYRING_FILE_BYTES_MAX: u64 = 256 * 1024;
+/// Keys of one agent: a fleet's clients, not a directory of people. Beyond: the file is refused.
+pub(crate) const KEYRING_KEYS_MAX: usize = 1024;
+/// One line with its options, as long as OpenSSH takes one. Beyond: the file is refused.
+pub(crate) const KEYRING_LINE_BYTES_MAX: usize = 8 * 1024;
+/// A key's comment: what a line has left behind `ed25519`, the key and two spaces. Beyond: refused.
+pub(crate) const KEY_COMMENT_BYTES_MAX: usize = KEYRING_LINE_BYTES_MAX - 53;
+/// Hops of X-Forwarded-For that are looked at: no chain of trusted proxies is longer. Beyond: the
+/// last of them counts as the client.
+pub(crate) const FORWARDED_HOPS_MAX: usize = 32;
+/// Nonces remembered for one key, unless `NONCE_LRU_SIZE` says otherwise: 1 600 signed requests in
+/// each second of the usual window, some 6 MiB. Beyond: that key is refused until some expire.
+pub(crate) const NONCES_PER_KEY_MAX: usize = 100_000;
+/// The most an operator may raise it to, which is memory one key can take.
+pub(crate) const NONCES_PER_KEY_CEILING: usize = 10_000_000;
+/// How far a signed timestamp may lie from our clock, unless `MAX_CLOCK_SKEW_SECONDS` says
+/// otherwise. Beyond: refused.
+pub(crate) const CLOCK_SKEW_SECS: u64 = 60;
+/// The most `MAX_CLOCK_SKEW_SECONDS` may be: a captured request stays good for as long.
+pub(crate) const CLOCK_SKEW_CEILING: u64 = 900;
+/// A clock that is off by more is warned about, though it is accepted.
+pub(crate) const SKEW_WARN_SECS: u64 = 30;
+/// The body of a request signed with version 1 or 2, which is held whole before it is believed.
+/// Beyond: 413. Version 3 streams.
+pub(crate) const SIGNED_BODY_BYTES_MAX: usize = 32 * 1024 * 1024;
+/// Such bodies at once: 128 MiB in all. Beyond: they wait, and are 429 after `QUEUE_SECS`.
+pub(crate) const SIGNED_BODIES_MAX: usize = 4;
+/// How long a caller waits for its turn with something that is bounded. Beyond: 429.
+pub(crate) const QUEUE_SECS: u64 = 10;
+/// Argon2id derivations at once, of 19 MiB each. Beyond: callers wait.
+pub(crate) const ARGON2_AT_ONCE_MAX: usize = 2;
+/// Callers that wait for a derivation. Beyond: 429.
+pub(crate) const ARGON2_WAITING_MAX: usize = 64;
+/// A PHC string: the longest that the bounds below allow has 208 bytes. Beyond: refused at start.
+pub(crate) const PHC_BYTES_MAX: usize = 512;
+/// Salt of a PHC string; Argon2 itself asks for eight bytes. Outside: refused at start.
+pub(crate) const PHC_SALT_BYTES_MIN: usize = 8;
+pub(crate) const PHC_SALT_BYTES_MAX: usize = 64;
+/// Hash of a PHC string; sixteen bytes are out of reach of guessing. Outside: refused at start.
+pub(crate) const PHC_HASH_BYTES_MIN: usize = 16;
+pub(crate) const PHC_HASH_BYTES_MAX: usize = 64;
+/// What one derivation may take: a slip of an operator's hand must not exhaust the host at the first
+/// login. Beyond: refused at start.
+pub(crate) const ARGON2_MEMORY_KIB_MAX: u32 = 1024 * 1024;
+pub(crate) const ARGON2_PASSES_MAX: u32 = 64;
+pub(crate) const ARGON2_LANES_MAX: u32 = 16;
+/// What `lookout hash-token` asks of each derivation: one of the settings OWASP recommends, 20 ms.
+pub(crate) const ARGON2_MEMORY_KIB: u32 = 19_456;
+pub(crate) const ARGON2_PASSES: u32 = 2;
+pub(crate) const ARGON2_LANES: u32 = 1;
+pub(crate) const ARGON2_SALT_BYTES: usize = 16;
+pub(crate) const ARGON2_HASH_BYTES: usize = 32;
+/// A client's certificate; ours has about 300 bytes. Beyond: refused.
+pub(crate) const CERTIFICATE_BYTES_MAX: usize = 16 * 1024;
+/// The common name of a certificate: as long as RFC 5280 allows. Beyond: cut.
+pub(crate) const COMMON_NAME_CHARS_MAX: usize = 64;
+/// Names a server's certificate may carry. Beyond: none is made.
+pub(crate) const CERTIFICATE_HOSTS_MAX: usize = 64;
+/// How long a certificate of ours is valid, unless `--days` says otherwise: what ends a key is its
+/// line, which goes, and not a date.
+pub(crate) const CERTIFICATE_DAYS: u64 = 3650;
+/// The most `--days` may be: years stay in four digits.
+pub(crate) const CERTIFICATE_DAYS_CEILING: u64 = 36_500;
+/// How far back its validity begins: clocks differ.
+pub(crate) const CERTIFICATE_BACKDATE_SECS: u64 = 3600;
+/// An enrollment's body: a token and a key. Beyond: 413.
+pub(crate) const ENROLL_BODY_BYTES_MAX: usize = 64 * 1024;
+/// An agent's name in signatures, as controllers take it.
+pub(crate) const AGENT_ID_BYTES_MAX: usize = 64;
+/// Failed attempts of one peer (one /64 of IPv6) within the window below. Beyond: 429 with the
+/// seconds to wait.
+pub(crate) const FAILURES_PER_PEER_MAX: usize = 10;
+/// The window slides: an attempt counts for this long.
+pub(crate) const FAILURE_WINDOW_SECS: u64 = 60;
+/// Peers whose failures are remembered, some 4 MiB. Beyond: whoever failed longest ago is forgotten.
+pub(crate) const FAILING_PEERS_MAX: usize = 10_000;
+
 // --- files ---------------------------------------------------------------------------------------
 
 /// A token or a password in a file. Beyond: refused at start.
@@ -104,3 +186,7 @@ const _: () = assert!(ENGINE_SECS <= ENGINE_SECS_CEILING && CONNECTIONS_MAX <= C
 const _: () = assert!(SPLICE_FROM_BYTES > BODY_BUFFER_BYTES as u64, "a spliced body exceeds one reading");
 const _: () = assert!(PROBE_SECS < ENGINE_SECS, "a probe never waits longer than a request");
 const _: () = assert!(STRANGERS_PER_PEER_MAX < CONNECTIONS_MAX, "one stranger cannot take every place");
+const _: () = assert!(SIGNED_BODY_BYTES_MAX > ENROLL_BODY_BYTES_MAX);
+const _: () = assert!(CLOCK_SKEW_SECS <= CLOCK_SKEW_CEILING && NONCES_PER_KEY_MAX <= NONCES_PER_KEY_CEILING);
+const _: () = assert!(CERTIFICATE_DAYS <= CERTIFICATE_DAYS_CEILING);
+const _: () = assert!(ARGON2_MEMORY_KIB <= ARGON2_MEMORY_KIB_MAX && ARGON2_MEMORY_KIB >= 8 * ARGON2_LANES);

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::clock::Deadline;
-use crate::limits::BODY_BUFFER_BYTES;
+use crate::limits::LINK_BUFFER_BYTES;
 use crate::net::{Conn, Wire};
 use crate::sys::poll::{Watch, wait};
 
@@ -16,7 +16,7 @@ pub(super) struct Link {
 
 impl Link {
     pub(super) fn new(conn: Conn) -> Self {
-        Self { wire: Wire::new(conn, BODY_BUFFER_BYTES), is_reused: false }
+        Self { wire: Wire::new(conn, LINK_BUFFER_BYTES), is_reused: false }
     }
 
     /// Nothing has come since the last answer: neither an end nor bytes nobody asked for.

@@ -7,6 +7,7 @@ use std::os::fd::BorrowedFd;
 use sha2::{Digest, Sha256};
 
 use super::{Framing, Malformed, Unframer};
+use crate::permits::Permit;
 
 /// Where a body's bytes come from: a client's connection, or whatever stands for one.
 pub(crate) trait Source {
@@ -50,10 +51,16 @@ pub(crate) struct Body<'c> {
     ready: usize,
     /// The peer waits for a word before it sends.
     is_awaited: bool,
-    /// All of it, read beforehand, and how much of that was consumed.
-    held: Option<(Vec<u8>, usize)>,
+    held: Option<Held>,
     /// The digest so far, and what it must turn out to be.
     announced: Option<(Sha256, [u8; 32])>,
+}
+
+/// All of a body, read beforehand, and how much of that was consumed.
+struct Held {
+    bytes: Vec<u8>,
+    at: usize,
+    _place: Option<Permit>,
 }
 
 impl<'c> Body<'c> {
@@ -63,16 +70,18 @@ impl<'c> Body<'c> {
     }
 
     /// Reads all of it, at most `most` bytes, to be read again by whoever comes next. `on_tick` is
-    /// asked whenever nothing came for a while.
+    /// asked, and told how much there is, whenever nothing came for a while; `place` is kept as
+    /// long as the bytes.
     pub(crate) fn hold(
         &mut self,
         most: usize,
-        on_tick: &mut dyn FnMut(&io::Error) -> bool,
+        place: Option<Permit>,
+        on_tick: &mut dyn FnMut(&io::Error, usize) -> bool,
     ) -> Result<&[u8], BodyError> {
         let mut bytes = Vec::new();
         loop {
             match self.fill() {
-                Err(BodyError::Io(error)) if on_tick(&error) => continue,
+                Err(BodyError::Io(error)) if on_tick(&error, bytes.len()) => continue,
                 outcome => outcome?,
             }
             if self.ready == 0 {
@@ -87,7 +96,7 @@ impl<'c> Body<'c> {
         if self.framing != Framing::None {
             self.framing = Framing::Length(u64::try_from(bytes.len()).unwrap_or(u64::MAX));
         }
-        Ok(&self.held.insert((bytes, 0)).0)
+        Ok(&self.held.insert(Held { bytes, at: 0, _place: place }).bytes)
     }
 
     /// Announces the digest of the content. The last bytes are not given out before it is known to
@@ -144,14 +153,14 @@ impl<'c> Body<'c> {
     /// The content found last.
     pub(crate) fn content(&self) -> &[u8] {
         match &self.held {
-            Some((bytes, at)) => bytes.get(*at..).unwrap_or_default(),
+            Some(held) => held.bytes.get(held.at..).unwrap_or_default(),
             None => self.source.received().get(..self.ready).unwrap_or_default(),
         }
     }
 
     pub(crate) fn consume(&mut self, count: usize) {
-        if let Some((_, at)) = &mut self.held {
-            *at = at.saturating_add(count);
+        if let Some(held) = &mut self.held {
+            held.at = held.at.saturating_add(count);
             return;
         }
         let count = count.min(self.ready);
@@ -218,161 +227,4 @@ impl fmt::Display for BodyError {
 }
 
 #[cfg(test)]
-#[expect(clippy::arithmetic_side_effects, reason = "a test's own sums")]
-mod tests {
-    use std::os::fd::AsFd;
-    use std::os::unix::net::UnixStream;
-
-    use super::*;
-
-    /// Gives its bytes in pieces, and counts how often it was told to go ahead.
-    struct Pieces {
-        to_come: Vec<Vec<u8>>,
-        received: Vec<u8>,
-        invited: usize,
-        left_at_end: Option<bool>,
-        socket: UnixStream,
-    }
-
-    impl Pieces {
-        fn new(pieces: &[&str]) -> Self {
-            let to_come = pieces.iter().rev().map(|piece| piece.as_bytes().to_vec()).collect();
-            Self {
-                to_come,
-                received: Vec::new(),
-                invited: 0,
-                left_at_end: None,
-                socket: UnixStream::pair().unwrap().0,
-            }
-        }
-    }
-
-    impl Source for Pieces {
-        fn received(&self) -> &[u8] {
-            &self.received
-        }
-        fn consume(&mut self, count: usize) {
-            self.received.drain(..count);
-        }
-        fn receive(&mut self) -> io::Result<usize> {
-            let piece = self.to_come.pop().unwrap_or_default();
-            self.received.extend_from_slice(&piece);
-            Ok(piece.len())
-        }
-        fn socket(&self) -> BorrowedFd<'_> {
-            self.socket.as_fd()
-        }
-        fn is_buffered(&mut self) -> bool {
-            !self.received.is_empty()
-        }
-        fn is_plain(&self) -> bool {
-            true
-        }
-        fn go_ahead(&mut self) -> io::Result<()> {
-            self.invited += 1;
-            Ok(())
-        }
-        fn leave(&mut self, at_end: bool) {
-            self.left_at_end = Some(at_end);
-        }
-    }
-
-    fn read(source: &mut Pieces, framing: Framing) -> Result<String, BodyError> {
-        let mut body = Body::new(source, framing, true);
-        let mut text = String::new();
-        loop {
-            body.fill()?;
-            if body.content().is_empty() {
-                assert!(body.has_ended());
-                return Ok(text);
-            }
-            text.push_str(std::str::from_utf8(body.content()).unwrap());
-            body.consume(body.content().len());
-        }
-    }
-
-    #[test]
-    fn content_ends_where_the_framing_says_and_the_rest_stays() {
-        let mut source = Pieces::new(&["he", "llo", "GET /next"]);
-        assert_eq!(read(&mut source, Framing::Length(5)).unwrap(), "hello");
-        let mut source = Pieces::new(&["5\r", "\nhel", "lo\r\n0\r\n\r\nGET /next"]);
-        assert_eq!(read(&mut source, Framing::Chunked).unwrap(), "hello");
-        assert_eq!((source.received(), source.invited), (&b"GET /next"[..], 1));
-        assert_eq!(source.left_at_end, Some(true));
-    }
-
-    #[test]
-    fn a_peer_that_sends_unasked_is_not_told_to() {
-        let mut source = Pieces::new(&[]);
-        source.received = b"hello".to_vec();
-        assert_eq!(read(&mut source, Framing::Length(5)).unwrap(), "hello");
-        assert_eq!(source.invited, 0);
-    }
-
-    #[test]
-    fn a_body_that_stops_short_is_cut() {
-        let mut source = Pieces::new(&["he"]);
-        assert!(matches!(read(&mut source, Framing::Length(5)), Err(BodyError::Cut)));
-        assert_eq!(source.left_at_end, Some(false));
-        let broken = read(&mut Pieces::new(&["x\r\n"]), Framing::Chunked);
-        assert!(matches!(broken, Err(BodyError::Malformed(Malformed::ChunkSize))));
-    }
-
-    #[test]
-    fn a_body_that_was_held_is_read_again_and_the_source_is_at_its_end() {
-        for (pieces, framing) in
-            [(&["he", "llo"][..], Framing::Length(5)), (&["5\r\nhello\r\n0\r\n\r\n"][..], Framing::Chunked)]
-        {
-            let mut source = Pieces::new(pieces);
-            let mut body = Body::new(&mut source, framing, false);
-            assert_eq!(body.hold(5, &mut |_| false).unwrap(), b"hello");
-            assert_eq!(body.framing(), Framing::Length(5));
-            body.fill().unwrap();
-            assert_eq!(body.content(), b"hello");
-            body.consume(2);
-            assert!(!body.has_ended() && body.content() == b"llo");
-            body.consume(3);
-            assert!(body.has_ended() && body.direct() == 0);
-            drop(body);
-            assert_eq!(source.left_at_end, Some(true));
-        }
-    }
-
-    #[test]
-    fn no_more_is_held_than_may_be() {
-        let mut source = Pieces::new(&["hello", "!"]);
-        let mut body = Body::new(&mut source, Framing::Length(6), false);
-        assert!(matches!(body.hold(5, &mut |_| false), Err(BodyError::TooLarge(5))));
-    }
-
-    /// Reads a body of "hello" whose digest was announced, and what of it was given out.
-    fn read_announced(pieces: &[&str], framing: Framing, digest: [u8; 32]) -> (Vec<u8>, bool) {
-        let mut source = Pieces::new(pieces);
-        let mut body = Body::new(&mut source, framing, false);
-        let mut given = Vec::new();
-        let mut outcome = body.announce(digest);
-        while outcome.is_ok() && !body.has_ended() {
-            assert_eq!(body.direct(), 0);
-            outcome = body.fill();
-            if outcome.is_ok() {
-                given.extend_from_slice(body.content());
-                body.consume(body.content().len());
-            }
-        }
-        assert!(matches!(outcome, Ok(()) | Err(BodyError::Forged)));
-        (given, outcome.is_ok())
-    }
-
-    #[test]
-    fn the_last_bytes_of_a_forged_body_are_never_given_out() {
-        let (good, bad): ([u8; 32], _) = (Sha256::digest(b"hello").into(), [7; 32]);
-        let chunks = &["5\r\nhello\r\n", "0\r\n\r\n"];
-        assert_eq!(read_announced(&["he", "llo"], Framing::Length(5), good), (b"hello".to_vec(), true));
-        assert_eq!(read_announced(&["he", "llo"], Framing::Length(5), bad), (b"he".to_vec(), false));
-        assert_eq!(read_announced(chunks, Framing::Chunked, good), (b"hello".to_vec(), true));
-        // The content is there, but the end of it never is.
-        assert_eq!(read_announced(chunks, Framing::Chunked, bad), (b"hello".to_vec(), false));
-        assert_eq!(read_announced(&[], Framing::None, Sha256::digest(b"").into()), (vec![], true));
-        assert_eq!(read_announced(&[], Framing::None, bad), (vec![], false));
-    }
-}
+mod tests;

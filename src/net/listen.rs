@@ -345,7 +345,7 @@ mod tests {
         revoked.0.is_known(2);
         assert_eq!(guests.close_unless(|mark| mark == 1), 1);
         let mut client = revoked.1;
-        assert_eq!(std::io::Read::read(&mut client, &mut [0]).unwrap(), 0);
+        assert_eq!(io::Read::read(&mut client, &mut [0]).unwrap(), 0);
         drop((kept, stranger));
     }
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::{Shutdown, Wire, is_tick};
 use crate::clock::Deadline;
-use crate::limits::{BODY_BUFFER_BYTES, STREAM_STALL_SECS};
+use crate::limits::STREAM_STALL_SECS;
 use crate::log::{self, text};
 use crate::sys::poll::{Watch, wait};
 
@@ -25,7 +25,6 @@ struct Way {
 pub(crate) fn relay(client: &mut Wire, engine: &mut Wire, shutdown: &Shutdown) -> io::Result<()> {
     for wire in [&mut *client, &mut *engine] {
         wire.conn.set_nonblocking()?;
-        wire.want(BODY_BUFFER_BYTES);
     }
     let (mut up, mut down) = (Way::default(), Way::default());
     let (mut from_client, mut from_engine) = (true, true);

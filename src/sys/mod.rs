@@ -6,3 +6,4 @@ pub(crate) mod poll;
 pub(crate) mod signals;
 pub(crate) mod sockets;
 pub(crate) mod splice;
+pub(crate) mod terminal;

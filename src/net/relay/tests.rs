@@ -20,7 +20,7 @@ fn wire() -> (Wire, UnixStream) {
     std::fs::remove_file(&place).unwrap();
     let (peer, _) = listener.accept().unwrap();
     peer.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
-    (Wire::new(conn, BODY_BUFFER_BYTES), peer)
+    (Wire::new(conn, 8 * 1024), peer)
 }
 
 #[expect(clippy::disallowed_methods, reason = "a test's own thread")]
