@@ -2,6 +2,8 @@
 
 use std::net::IpAddr;
 
+use super::keyring::Keyring;
+use super::phc::Phc;
 use crate::secret::Secret;
 
 /// A secret a caller may show, and the variable it came from.
@@ -10,9 +12,18 @@ pub(crate) struct Credential {
     pub(crate) token: Secret<String>,
 }
 
+/// Everything that opens the door.
+#[derive(Default)]
+pub(crate) struct Credentials {
+    pub(crate) tokens: Vec<Credential>,
+    /// The variable it came from, the hash, and its text.
+    pub(crate) hash: Option<(&'static str, Phc, Secret<String>)>,
+    pub(crate) keyring: Option<Keyring>,
+}
+
 /// Guarded by credentials, or open because the operator said so for that very address.
 pub(crate) enum Exposure {
-    Guarded(Vec<Credential>),
+    Guarded(Credentials),
     Open(Acknowledged),
 }
 

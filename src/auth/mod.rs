@@ -1,28 +1,74 @@
 //! Who is calling.
 
+mod certificate;
 mod denied;
+mod der;
+mod expiry;
 mod exposure;
+mod gate;
+mod hashed;
+mod key;
+pub(crate) mod keyring;
+mod networks;
+mod nonces;
+mod options;
+pub(crate) mod pem;
+mod phc;
+pub(crate) mod pkcs8;
+pub(crate) mod self_signed;
+mod signature;
+mod throttle;
 mod token;
 
 pub(crate) use denied::Denied;
-pub(crate) use exposure::{Acknowledged, Credential, Exposure};
+pub(crate) use exposure::{Acknowledged, Credential, Credentials, Exposure};
+pub(crate) use gate::{Gate, Pass, Settings};
+pub(crate) use key::{KeyId, SigningKey};
+pub(crate) use keyring::Keyring;
+pub(crate) use networks::Network;
+pub(crate) use phc::{HashFailed, Phc};
 pub(crate) use token::carries_credential_header;
 
+#[cfg(fuzzing)]
+pub(crate) use {
+    certificate::ed25519_key_of,
+    networks::client,
+    nonces::Nonces,
+    signature::{Claim, Window},
+};
+
 use std::fmt;
+use std::sync::Arc;
 
 use crate::http::Request;
-use token::Tokens;
+use keyring::Key;
 
 /// A caller whose credential was checked.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Principal {
-    name: &'static str,
-    mark: u64,
+#[derive(Clone, Debug)]
+pub(crate) enum Principal {
+    Anyone,
+    Token { name: &'static str, mark: u64 },
+    Key(Arc<Key>),
+}
+
+impl Principal {
+    /// What tells this credential from others; never 0.
+    pub(crate) fn mark(&self) -> u64 {
+        match self {
+            Self::Anyone => 1,
+            Self::Token { mark, .. } => *mark,
+            Self::Key(key) => key.id.number().max(1),
+        }
+    }
 }
 
 impl fmt::Display for Principal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name)
+        match self {
+            Self::Anyone => f.write_str("anyone"),
+            Self::Token { name, .. } => f.write_str(name),
+            Self::Key(key) => write!(f, "{} {}", key.id, key.comment.as_str()),
+        }
     }
 }
 
@@ -34,37 +80,12 @@ pub(crate) struct Authenticated<T> {
 }
 
 impl<T> Authenticated<T> {
-    /// What tells this credential from others; never 0.
-    pub(crate) fn mark(&self) -> u64 {
-        self.principal.mark
+    pub(crate) fn principal(&self) -> &Principal {
+        &self.principal
     }
 
     pub(crate) fn into_parts(self) -> (T, Principal) {
         (self.inner, self.principal)
-    }
-}
-
-/// Checks credentials.
-pub(crate) enum Gate {
-    Guarded(Tokens),
-    Open(Acknowledged),
-}
-
-impl Gate {
-    /// Keeps digests of the secrets; the secrets themselves are wiped.
-    pub(crate) fn new(exposure: Exposure) -> Self {
-        match exposure {
-            Exposure::Guarded(credentials) => Self::Guarded(Tokens::new(credentials)),
-            Exposure::Open(acknowledged) => Self::Open(acknowledged),
-        }
-    }
-
-    pub(crate) fn admit<'c>(&self, request: Request<'c>) -> Result<Authenticated<Request<'c>>, Denied> {
-        let principal = match self {
-            Self::Guarded(tokens) => tokens.check(&request.head)?,
-            Self::Open(_) => Principal { name: "anyone", mark: 1 },
-        };
-        Ok(Authenticated { inner: request, principal })
     }
 }
 

@@ -1,0 +1,343 @@
+//! Standard mode: which credential a request carries, and whether it is good.
+//!
+//! A signature is never taken for anything else, however bad; a certificate comes next; a token
+//! last. Whoever proves a key is not held up by what others got wrong from the same address.
+
+use std::collections::HashSet;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use sha2::{Digest, Sha256};
+
+use super::certificate::{BadCertificate, ed25519_key_of};
+use super::denied::Denied;
+use super::exposure::{Acknowledged, Exposure};
+use super::hashed::{HashDenied, Hashed};
+use super::key::PublicKey;
+use super::keyring::{Key, Keyring};
+use super::networks::{Network, client};
+use super::nonces::{Nonces, Refused};
+use super::signature::{Claim, SignatureDenied, Window};
+use super::throttle::Throttle;
+use super::token::{Tokens, digest, mark, presented};
+use super::{Authenticated, Principal};
+use crate::clock::{self, Deadline};
+use crate::http::{Body, Framing, Request, RequestHead};
+use crate::limits::{
+    ARGON2_AT_ONCE_MAX, FAILING_PEERS_MAX, FAILURE_WINDOW_SECS, FAILURES_PER_PEER_MAX, QUEUE_SECS,
+    SIGNED_BODIES_MAX, SIGNED_BODY_BYTES_MAX, SKEW_WARN_SECS, WRITE_STALL_SECS,
+};
+use crate::log::{self, number, text};
+use crate::net::is_tick;
+use crate::permits::Permits;
+use crate::shared::Shared;
+
+/// What the operator says about who may come in.
+pub(crate) struct Settings {
+    pub(crate) exposure: Exposure,
+    /// How far a signature's stamp may lie from our clock.
+    pub(crate) skew_secs: u64,
+    pub(crate) nonces_per_key: usize,
+    /// Whom a version 3 signature must be meant for; without it none is good.
+    pub(crate) audience: Option<String>,
+    /// Whose word about the client's address is believed.
+    pub(crate) trusted_proxies: Vec<Network>,
+}
+
+/// Checks credentials.
+pub(crate) struct Gate {
+    guard: Shared<Arc<Guard>>,
+    /// Counts replacements, so that a connection asks for the new guard only when there is one.
+    generation: AtomicU64,
+    skew_secs: u64,
+    started: Duration,
+    audience: Option<String>,
+    trusted_proxies: Vec<Network>,
+    nonces: Nonces,
+    throttle: Throttle,
+    derivations: Permits,
+    held_bodies: Permits,
+}
+
+/// Every credential that is good at a time.
+enum Guard {
+    Open(Acknowledged),
+    Guarded(Guarded),
+}
+
+struct Guarded {
+    tokens: Tokens,
+    hashed: Option<(&'static str, u64, Arc<Hashed>)>,
+    keyring: Option<Arc<Keyring>>,
+}
+
+/// What a connection knows of its caller.
+#[derive(Default)]
+pub(crate) struct Pass {
+    generation: u64,
+    guard: Option<Arc<Guard>>,
+    /// The key of the certificate the client showed.
+    certificate: Option<Result<PublicKey, BadCertificate>>,
+}
+
+impl Pass {
+    /// The pass of a connection whose client showed this certificate, or none.
+    pub(crate) fn new(certificate: Option<&[u8]>) -> Self {
+        let key = |der: &[u8]| {
+            let key = ed25519_key_of(der, clock::unix().as_secs())?;
+            PublicKey::from_bytes(&key).map_err(|_| BadCertificate::NotEd25519)
+        };
+        Self { certificate: certificate.map(key), ..Self::default() }
+    }
+}
+
+impl Gate {
+    pub(crate) fn new(settings: Settings) -> Self {
+        let derivations = Permits::new(ARGON2_AT_ONCE_MAX);
+        let guard = Guard::new(settings.exposure, None, &derivations);
+        Self {
+            guard: Shared::new(Arc::new(guard)),
+            generation: AtomicU64::new(1),
+            skew_secs: settings.skew_secs,
+            started: clock::unix(),
+            audience: settings.audience,
+            trusted_proxies: settings.trusted_proxies,
+            nonces: Nonces::new(settings.nonces_per_key),
+            throttle: Throttle::new(FAILURES_PER_PEER_MAX, FAILURE_WINDOW_SECS, FAILING_PEERS_MAX),
+            derivations,
+            held_bodies: Permits::new(SIGNED_BODIES_MAX),
+        }
+    }
+
+    /// Whom a request speaks for: its peer, or whom a proxy we trust names.
+    pub(crate) fn client_of(&self, peer: IpAddr, head: &RequestHead<'_>) -> IpAddr {
+        if self.trusted_proxies.is_empty() {
+            return peer.to_canonical();
+        }
+        let mut real_ip = head.values("x-real-ip");
+        let only = real_ip.next().filter(|_| real_ip.next().is_none());
+        client(peer, &self.trusted_proxies, head.values("x-forwarded-for"), only)
+    }
+
+    /// Puts other credentials in force at once. Says which marks are still good.
+    pub(crate) fn replace(&self, exposure: Exposure) -> HashSet<u64> {
+        let marks = self.guard.with(|guard| {
+            let next = Guard::new(exposure, Some(guard), &self.derivations);
+            let marks = next.marks();
+            if let Some(keyring) = next.keyring() {
+                self.nonces.forget(|id| keyring.find(&id).is_some(), clock::unix().as_secs());
+            }
+            *guard = Arc::new(next);
+            marks
+        });
+        self.generation.fetch_add(1, Ordering::SeqCst);
+        marks
+    }
+
+    /// Puts other keys in force, beside the credentials there are.
+    pub(crate) fn replace_keyring(&self, keyring: Keyring) {
+        self.guard.with(|guard| {
+            if let Guard::Guarded(guarded) = &**guard {
+                let (tokens, hashed) = (guarded.tokens.clone(), guarded.hashed.clone());
+                let keyring = Some(Arc::new(keyring));
+                *guard = Arc::new(Guard::Guarded(Guarded { tokens, hashed, keyring }));
+            }
+        });
+        self.generation.fetch_add(1, Ordering::SeqCst);
+    }
+
+    /// The key of that id, while it is in force.
+    pub(crate) fn has_key(&self, public: &PublicKey) -> bool {
+        let guard = self.guard.with(|guard| Arc::clone(guard));
+        guard.keyring().is_some_and(|keyring| keyring.find_public(public).is_some())
+    }
+
+    pub(crate) fn admit<'c>(
+        &self,
+        pass: &mut Pass,
+        mut request: Request<'c>,
+    ) -> Result<Authenticated<Request<'c>>, Denied> {
+        let generation = self.generation.load(Ordering::SeqCst);
+        if pass.generation != generation {
+            pass.guard = Some(self.guard.with(|guard| Arc::clone(guard)));
+            pass.generation = generation;
+        }
+        let principal = match pass.guard.as_deref() {
+            None | Some(Guard::Open(_)) => Principal::Anyone,
+            Some(Guard::Guarded(guarded)) => {
+                let identified = self.identify(guarded, pass.certificate.as_ref(), &mut request);
+                identified.map_err(|denied| self.count(denied, request.peer))?
+            }
+        };
+        Ok(Authenticated { inner: request, principal })
+    }
+
+    fn identify(
+        &self,
+        guarded: &Guarded,
+        certificate: Option<&Result<PublicKey, BadCertificate>>,
+        request: &mut Request<'_>,
+    ) -> Result<Principal, Denied> {
+        if let Some(keyring) = &guarded.keyring {
+            if let Some(claim) = Claim::parse(&request.head)? {
+                return self.signed(keyring, &claim, request).map(Principal::Key);
+            }
+            if let Some(shown) = certificate {
+                return certified(keyring, shown, request.peer).map(Principal::Key);
+            }
+        }
+        self.throttle.check(request.peer, clock::unix()).map_err(|late| Denied::Throttled(late.0))?;
+        let token = presented(&request.head)?;
+        if let Some(principal) = guarded.tokens.find(token) {
+            return Ok(principal);
+        }
+        let Some((name, mark, hashed)) = &guarded.hashed else { return Err(Denied::BadToken) };
+        match hashed.check(token, Deadline::after_secs(QUEUE_SECS)) {
+            Ok(()) => Ok(Principal::Token { name, mark: *mark }),
+            Err(HashDenied::Wrong) => Err(Denied::BadToken),
+            Err(HashDenied::Busy) => Err(Denied::Busy),
+        }
+    }
+
+    /// A signed request. The nonce is spent last, so that only what was signed uses it up.
+    fn signed(
+        &self,
+        keyring: &Keyring,
+        claim: &Claim<'_>,
+        request: &mut Request<'_>,
+    ) -> Result<Arc<Key>, Denied> {
+        let window = Window { now: clock::unix(), started: self.started, skew_secs: self.skew_secs };
+        let key = claim.precheck(keyring, &self.nonces, window)?;
+        bar(&key, request.peer)?;
+        let body = match claim.declared_body() {
+            Some(declared) => declared,
+            None => self.hash(&mut request.body)?,
+        };
+        let head = &request.head;
+        let audience = match (claim.declared_body(), &self.audience) {
+            (None, _) => "",
+            (Some(_), Some(audience)) => audience,
+            (Some(_), None) => {
+                log::warn("auth.no_agent_id", &[("key", text(&key.id))]);
+                return Err(SignatureDenied::InvalidSignature.into());
+            }
+        };
+        claim.verify(&key.public, head.method, &head.target, &body, audience)?;
+        // Anew: reading a body may have taken longer than the stamp is good for.
+        let window = Window { now: clock::unix(), ..window };
+        claim.spend(key.id, &self.nonces, window).map_err(|refused| {
+            if refused == Refused::Full {
+                log::error("auth.nonces_full", &[("key", text(&key.id))]);
+            }
+            SignatureDenied::from(refused)
+        })?;
+        if claim.declared_body().is_some() {
+            request.body.announce(body).map_err(Denied::Body)?;
+        }
+        if let Some(skew) = claim.skew(window).filter(|skew| skew.as_secs() > SKEW_WARN_SECS) {
+            log::warn("auth.clock_skew", &[("key", text(&key.id)), ("seconds", number(skew.as_secs()))]);
+        }
+        Ok(key)
+    }
+
+    /// Holds a whole body, so that it can be hashed before anything is done with it.
+    fn hash(&self, body: &mut Body<'_>) -> Result<[u8; 32], Denied> {
+        let place = match body.framing() {
+            Framing::None => None,
+            Framing::Length(_) | Framing::Chunked | Framing::UntilClose => {
+                let wait = Duration::from_secs(QUEUE_SECS);
+                Some(self.held_bodies.take_within(wait).ok_or(Denied::Busy)?)
+            }
+        };
+        let mut deadline = Deadline::after_secs(WRITE_STALL_SECS);
+        let mut seen = 0;
+        let held = body.hold(SIGNED_BODY_BYTES_MAX, place, &mut |error, received| {
+            if received > seen {
+                (seen, deadline) = (received, Deadline::after_secs(WRITE_STALL_SECS));
+            }
+            is_tick(error) && !deadline.passed()
+        });
+        Ok(digest(held.map_err(Denied::Body)?))
+    }
+
+    /// A failure counts against its address, and is hidden behind the limit once that is reached.
+    fn count(&self, denied: Denied, peer: IpAddr) -> Denied {
+        if !denied.is_counted() {
+            return denied;
+        }
+        let now = clock::unix();
+        if let Err(late) = self.throttle.check(peer, now) {
+            return Denied::Throttled(late.0);
+        }
+        self.throttle.fail(peer, now);
+        denied
+    }
+}
+
+/// A client certificate: the handshake proved that the client holds its key.
+fn certified(
+    keyring: &Keyring,
+    shown: &Result<PublicKey, BadCertificate>,
+    peer: IpAddr,
+) -> Result<Arc<Key>, Denied> {
+    let public = shown.as_ref().map_err(|bad| Denied::Certificate(*bad))?;
+    let key = keyring.find_public(public).ok_or(Denied::Signature(SignatureDenied::UnknownKey))?;
+    bar(key, peer)?;
+    Ok(Arc::clone(key))
+}
+
+/// A key that ended, or is used from elsewhere, is as good as unknown.
+fn bar(key: &Key, peer: IpAddr) -> Result<(), Denied> {
+    key.admits(peer, clock::unix().as_secs()).map_err(|barred| {
+        log::warn(
+            "auth.key_barred",
+            &[("key", text(&key.id)), ("peer", text(&peer)), ("why", text(&barred))],
+        );
+        Denied::Signature(SignatureDenied::UnknownKey)
+    })
+}
+
+impl Guard {
+    /// Keeps digests of the secrets; the secrets themselves are wiped. A hash that stays keeps what
+    /// it has learned.
+    fn new(exposure: Exposure, before: Option<&Self>, derivations: &Permits) -> Self {
+        let credentials = match exposure {
+            Exposure::Open(acknowledged) => return Self::Open(acknowledged),
+            Exposure::Guarded(credentials) => credentials,
+        };
+        let known = before.and_then(|guard| match guard {
+            Self::Guarded(guarded) => guarded.hashed.as_ref(),
+            Self::Open(_) => None,
+        });
+        let hashed = credentials.hash.map(|(name, phc, text)| {
+            let mark = mark(&Sha256::digest(text.expose().as_bytes()).into());
+            match known {
+                Some((_, before, hashed)) if *before == mark => (name, mark, Arc::clone(hashed)),
+                _ => (name, mark, Arc::new(Hashed::new(vec![phc], derivations.clone()))),
+            }
+        });
+        let tokens = Tokens::new(credentials.tokens);
+        Self::Guarded(Guarded { tokens, hashed, keyring: credentials.keyring.map(Arc::new) })
+    }
+
+    fn keyring(&self) -> Option<&Keyring> {
+        match self {
+            Self::Open(_) => None,
+            Self::Guarded(guarded) => guarded.keyring.as_deref(),
+        }
+    }
+
+    fn marks(&self) -> HashSet<u64> {
+        match self {
+            Self::Open(_) => HashSet::from([Principal::Anyone.mark()]),
+            Self::Guarded(guarded) => {
+                let keys = guarded.keyring.iter().flat_map(|keyring| keyring.iter());
+                let keys = keys.map(|key| Principal::Key(Arc::clone(key)).mark());
+                let hashed = guarded.hashed.iter().map(|(_, mark, _)| *mark);
+                guarded.tokens.marks().chain(hashed).chain(keys).collect()
+            }
+        }
+    }
+}

@@ -1,0 +1,251 @@
+//! What stands before a key on its line: options that narrow what the key may do.
+
+use std::fmt;
+
+use super::expiry;
+use super::networks::Network;
+
+/// What a key is limited to. What is not named is not limited.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Options {
+    pub(crate) allow: Option<Vec<ClassName>>,
+    /// Only objects with this label.
+    pub(crate) label: Option<(String, String)>,
+    pub(crate) images: Vec<Glob>,
+    pub(crate) mounts: Vec<Mount>,
+    /// Only callers from these addresses.
+    pub(crate) from: Vec<Network>,
+    /// Unix seconds.
+    pub(crate) expires: Option<u64>,
+    pub(crate) mode: Mode,
+}
+
+impl Options {
+    /// Something is asked for that goes beyond when and from where.
+    pub(crate) fn restricts(&self) -> bool {
+        let allows_all = self.allow.as_ref().is_none_or(|classes| classes.contains(&ClassName::All));
+        let is_plain = self.label.is_none() && self.images.is_empty() && self.mounts.is_empty();
+        !allows_all || !is_plain || self.mode != Mode::Enforce
+    }
+}
+
+/// What becomes of a request that a key may not make.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Mode {
+    #[default]
+    Enforce,
+    /// It is let through and told.
+    Audit,
+}
+
+/// A reference to an image, or the beginning of some.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Glob {
+    pub(crate) stem: String,
+    /// A `*` stood behind the stem.
+    pub(crate) is_open: bool,
+}
+
+/// A directory of the host that a container may be given, with all below it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Mount {
+    pub(crate) path: String,
+    pub(crate) read_only: bool,
+}
+
+macro_rules! class_names {
+    ($($class:ident $name:literal),+ $(,)?) => {
+        /// A class of requests, as a line names it.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub(crate) enum ClassName { $($class),+ }
+
+        impl ClassName {
+            fn parse(name: &str) -> Option<Self> {
+                match name {
+                    $($name => Some(Self::$class),)+
+                    _ => None,
+                }
+            }
+
+            #[cfg(test)]
+            pub(super) fn as_str(self) -> &'static str {
+                match self {
+                    $(Self::$class => $name),+
+                }
+            }
+        }
+    };
+}
+class_names! {
+    View "view", Logs "logs", Dump "dump", Power "power", Pull "pull", Push "push", Create "create",
+    Remove "remove", Exec "exec", Build "build", Swarm "swarm", Host "host", Compose "compose",
+    Mcp "mcp", Metrics "metrics", Audit "audit", All "all",
+}
+
+/// One option: its name, what it wants, and how it is read.
+struct Row {
+    name: &'static str,
+    wants: &'static str,
+    read: fn(&mut Options, &str) -> Option<()>,
+}
+
+const ROWS: &[Row] = &[
+    Row {
+        name: "allow",
+        wants: "classes out of view, logs, dump, power, pull, push, create, remove, exec, build, swarm, host, \
+                compose, mcp, metrics, audit and all, each once, with commas and no spaces",
+        read: |options, value| list(value, ClassName::parse).map(|all| options.allow = Some(all)),
+    },
+    Row {
+        name: "label",
+        wants: "key=value, the key of letters, digits, dots, dashes, underscores and slashes",
+        read: |options, value| label(value).map(|label| options.label = Some(label)),
+    },
+    Row {
+        name: "image",
+        wants: "image references, each once, with commas and no spaces, a * only at the end of one",
+        read: |options, value| list(value, Glob::parse).map(|all| options.images = all),
+    },
+    Row {
+        name: "mount",
+        wants: "absolute paths without empty, . or .. parts, each once, :ro behind one or not, with commas",
+        read: |options, value| list(value, Mount::parse).map(|all| options.mounts = all),
+    },
+    Row {
+        name: "from",
+        wants: "addresses or networks such as 10.8.0.0/16, each once, with commas and no spaces",
+        read: |options, value| list(value, |item| Network::parse(item).ok()).map(|all| options.from = all),
+    },
+    Row {
+        name: "expires",
+        wants: "a time such as 2026-12-31T00:00:00Z",
+        read: |options, value| expiry::unix_seconds(value).map(|at| options.expires = Some(at)),
+    },
+    Row {
+        name: "mode",
+        wants: "enforce or audit",
+        read: |options, value| Mode::parse(value).map(|mode| options.mode = mode),
+    },
+];
+
+impl Options {
+    /// Reads `name="value"` and more of them behind commas. There is no escape: a quote ends a value.
+    pub(super) fn parse(text: &str) -> Result<Self, BadOption> {
+        let (mut options, mut seen, mut rest) = (Self::default(), Vec::new(), text);
+        loop {
+            let end = rest.find(|c: char| !c.is_ascii_lowercase()).unwrap_or(rest.len());
+            let (name, after) = rest.split_at_checked(end).unwrap_or((rest, ""));
+            let row = ROWS.iter().find(|row| row.name == name).ok_or_else(|| BadOption::unknown(rest))?;
+            if seen.contains(&name) {
+                return Err(BadOption::Twice(row.name));
+            }
+            seen.push(name);
+            let value = after.strip_prefix("=\"").and_then(|after| after.split_once('"'));
+            let (value, after) = value.ok_or(BadOption::Unquoted(row.name))?;
+            if value.is_empty() {
+                return Err(BadOption::Empty(row.name));
+            }
+            (row.read)(&mut options, value).ok_or(BadOption::Value { name: row.name, wants: row.wants })?;
+            if after.is_empty() {
+                return Ok(options);
+            }
+            rest = after.strip_prefix(',').ok_or(BadOption::Behind(row.name))?;
+        }
+    }
+}
+
+/// The options of a line, and what stands behind the first space or tab outside quotes.
+pub(super) fn split(line: &str) -> (&str, &str) {
+    let mut is_quoted = false;
+    let end = line.find(|c: char| {
+        is_quoted ^= c == '"';
+        !is_quoted && matches!(c, ' ' | '\t')
+    });
+    end.and_then(|end| line.split_at_checked(end)).unwrap_or((line, ""))
+}
+
+/// What stands between commas, each once.
+fn list<T: PartialEq>(value: &str, read: impl Fn(&str) -> Option<T>) -> Option<Vec<T>> {
+    let mut all = Vec::new();
+    for item in value.split(',') {
+        let item = read(item)?;
+        if all.contains(&item) {
+            return None;
+        }
+        all.push(item);
+    }
+    Some(all)
+}
+
+fn label(value: &str) -> Option<(String, String)> {
+    let (key, value) = value.split_once('=')?;
+    let is_plain = key.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-_/".contains(&byte));
+    let is_whole = is_plain && !key.is_empty() && !value.is_empty();
+    is_whole.then(|| (key.to_owned(), value.to_owned()))
+}
+
+impl Glob {
+    fn parse(item: &str) -> Option<Self> {
+        let (stem, is_open) = item.strip_suffix('*').map_or((item, false), |stem| (stem, true));
+        let is_plain = stem.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-/:@".contains(&byte));
+        (is_plain && !item.is_empty()).then(|| Self { stem: stem.to_owned(), is_open })
+    }
+}
+
+impl Mount {
+    fn parse(item: &str) -> Option<Self> {
+        let (path, read_only) = item.strip_suffix(":ro").map_or((item, false), |path| (path, true));
+        let inner = path.strip_prefix('/')?;
+        let is_plain = !path.contains(':') && inner.split('/').all(|part| !matches!(part, "" | "." | ".."));
+        (is_plain || inner.is_empty()).then(|| Self { path: path.to_owned(), read_only })
+    }
+}
+
+impl Mode {
+    fn parse(value: &str) -> Option<Self> {
+        match value {
+            "enforce" => Some(Self::Enforce),
+            "audit" => Some(Self::Audit),
+            _ => None,
+        }
+    }
+}
+
+/// Characters of an unknown option that are repeated in a message.
+const NAME_CHARS_MAX: usize = 40;
+
+/// What is wrong with an option.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum BadOption {
+    Unknown(String),
+    Twice(&'static str),
+    Unquoted(&'static str),
+    Empty(&'static str),
+    Value { name: &'static str, wants: &'static str },
+    Behind(&'static str),
+}
+
+impl BadOption {
+    fn unknown(rest: &str) -> Self {
+        let name = rest.split(['=', ',', ' ', '\t']).next().unwrap_or_default();
+        Self::Unknown(name.chars().take(NAME_CHARS_MAX).collect())
+    }
+}
+
+impl fmt::Display for BadOption {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unknown(name) => write!(f, "{name:?} is neither an option nor a type of key that is known"),
+            Self::Twice(name) => write!(f, "option {name} stands twice"),
+            Self::Unquoted(name) => write!(f, "option {name} wants a value in quotes: {name}=\"value\""),
+            Self::Empty(name) => write!(f, "option {name} has an empty value"),
+            Self::Value { name, wants } => write!(f, "option {name} wants {wants}"),
+            Self::Behind(name) => write!(f, "something other than a comma stands behind option {name}"),
+        }
+    }
+}
+
+impl std::error::Error for BadOption {}
+
+#[cfg(test)]
+mod tests;
