@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::api::Agent;
 use crate::clock::{self, Deadline};
-use crate::config::Config;
+use crate::config::{Config, Problem};
 use crate::docker::Docker;
 use crate::exit::SOFTWARE;
 use crate::limits::{DRAIN_SECS, TICK_MILLIS, UPGRADES_MAX};
@@ -19,12 +19,15 @@ use crate::sys::signals::{Signal, Signals};
 use crate::sys::sockets::raise_descriptor_limit;
 use crate::threads;
 
+/// Reads the configuration anew, files included.
+pub(crate) type Reread = fn() -> Result<Config, Vec<Problem>>;
+
 /// Serves until a signal says stop.
-pub(crate) fn serve(config: Config) -> ExitCode {
+pub(crate) fn serve(config: Config, reread: Reread) -> ExitCode {
     threads::report_panics();
     let address = config.server.address;
     match start(config) {
-        Ok((running, signals)) => live(running, signals),
+        Ok((running, signals)) => live(running, signals, reread),
         Err(error) => {
             log::error("agent.start_failed", &[("address", text(&address)), ("error", text(&error))]);
             ExitCode::from(SOFTWARE)
@@ -61,7 +64,7 @@ fn check_descriptors(connections: usize) {
     }
 }
 
-fn live(running: Running, mut signals: Signals) -> ExitCode {
+fn live(running: Running, mut signals: Signals, reread: Reread) -> ExitCode {
     loop {
         let mut watches = [Watch::readable(&signals), Watch::readable(&running.accepting)];
         if let Err(error) = wait(&mut watches, Deadline::NEVER) {
@@ -76,9 +79,29 @@ fn live(running: Running, mut signals: Signals) -> ExitCode {
         }
         if on_signal.is_ready() {
             match signals.next() {
-                Ok(Signal::Reload) => log::info("agent.nothing_to_reload", &[]),
+                Ok(Signal::Reload) => reload(&running, reread),
                 Ok(Signal::Stop) | Err(_) => return drain(running, &mut signals),
             }
+        }
+    }
+}
+
+/// Puts what the files now say in force, whole or not at all. What the listener itself was told
+/// stays as it is until the next start.
+fn reload(running: &Running, reread: Reread) {
+    match reread() {
+        Ok(config) => {
+            for warning in &config.warnings {
+                warning.log();
+            }
+            let ended = running.reload(config.server);
+            log::info("agent.reloaded", &[("ended", number(ended))]);
+        }
+        Err(problems) => {
+            for problem in &problems {
+                problem.log();
+            }
+            log::error("agent.reload_refused", &[("problems", number(problems.len()))]);
         }
     }
 }

@@ -35,7 +35,7 @@ impl Failure {
     pub(crate) fn status(&self) -> Status {
         match self {
             Self::Malformed(why) => why.status(),
-            Self::Denied(Denied::NoCredentials | Denied::BadToken) => Status::UNAUTHORIZED,
+            Self::Denied(why) => denied_status(why),
             Self::CredentialInQuery => Status::BAD_REQUEST,
             Self::ForeignOrigin => Status::FORBIDDEN,
             Self::NoSuchRoute => Status::NOT_FOUND,
@@ -50,7 +50,7 @@ impl Failure {
     fn sentence(&self) -> String {
         match self {
             Self::Malformed(why) => format!("lookout: {why}"),
-            Self::Denied(why) => why.sentence().to_owned(),
+            Self::Denied(why) => format!("lookout: {why}"),
             Self::CredentialInQuery => {
                 "lookout: a credential in the query: send it as Authorization: Bearer".to_owned()
             }
@@ -77,8 +77,13 @@ impl Failure {
         response.fields.push("X-Content-Type-Options", b"nosniff");
         match self {
             Self::Denied(why) => {
-                response.fields.push("WWW-Authenticate", b"Bearer");
-                response.fields.push("X-Lookout-Reason", why.as_str().as_bytes());
+                if response.status == Status::UNAUTHORIZED {
+                    response.fields.push("WWW-Authenticate", b"Bearer");
+                    response.fields.push("X-Lookout-Reason", why.reason().as_bytes());
+                }
+                if let Some(secs) = why.retry_after() {
+                    response.fields.push("Retry-After", secs.to_string().as_bytes());
+                }
             }
             Self::WrongMethod { allow } => response.fields.push("Allow", allow.as_bytes()),
             Self::Malformed(_)
@@ -102,12 +107,27 @@ fn engine_status(error: &docker::Error) -> Status {
         | docker::Error::Refused(_)
         | docker::Error::Switched => Status::BAD_GATEWAY,
         docker::Error::Late => Status::GATEWAY_TIMEOUT,
-        docker::Error::Body(BodyError::Malformed(why)) => why.status(),
-        docker::Error::Body(BodyError::TooLarge(_)) => Status::PAYLOAD_TOO_LARGE,
-        docker::Error::Body(BodyError::Forged) => Status::UNAUTHORIZED,
-        docker::Error::Body(BodyError::Cut | BodyError::Io(_)) | docker::Error::ClientLeft => {
-            Status::BAD_REQUEST
+        docker::Error::Body(why) => body_status(why),
+        docker::Error::ClientLeft => Status::BAD_REQUEST,
+    }
+}
+
+fn denied_status(why: &Denied) -> Status {
+    match why {
+        Denied::NoCredentials | Denied::BadToken | Denied::Signature(_) | Denied::Certificate(_) => {
+            Status::UNAUTHORIZED
         }
+        Denied::Throttled(_) | Denied::Busy => Status::TOO_MANY_REQUESTS,
+        Denied::Body(why) => body_status(why),
+    }
+}
+
+fn body_status(why: &BodyError) -> Status {
+    match why {
+        BodyError::Malformed(why) => why.status(),
+        BodyError::TooLarge(_) => Status::PAYLOAD_TOO_LARGE,
+        BodyError::Forged => Status::UNAUTHORIZED,
+        BodyError::Cut | BodyError::Io(_) => Status::BAD_REQUEST,
     }
 }
 

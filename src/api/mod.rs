@@ -9,7 +9,7 @@ pub(crate) use route::{Access, Agent, Desk, Reply, Response, Route};
 
 use std::net::IpAddr;
 
-use crate::auth::{self, Gate};
+use crate::auth;
 use crate::docker;
 use crate::http::{Method, Request};
 use crate::log::{self, number, text};
@@ -63,17 +63,17 @@ fn allow(path: &str) -> String {
 }
 
 /// The whole middle: look up, authenticate, permit, run. Every transport calls it.
-pub(crate) fn answer(desk: &mut Desk<'_>, gate: &Gate, request: Request<'_>) -> Response {
+pub(crate) fn answer(desk: &mut Desk<'_>, request: Request<'_>) -> Response {
     let (method, path, peer) = (request.head.method, request.head.target.path(), request.peer);
     let route = find(method, path);
     log::debug("request", &[("peer", text(&peer)), ("method", text(&method)), ("path", text(&path))]);
-    judge(desk, gate, route, request).unwrap_or_else(|failure| {
+    judge(desk, route, request).unwrap_or_else(|failure| {
         tell(&failure, route, method, peer);
         failure.response()
     })
 }
 
-fn judge(desk: &mut Desk<'_>, gate: &Gate, route: &'static Route, request: Request<'_>) -> Outcome {
+fn judge(desk: &mut Desk<'_>, route: &'static Route, request: Request<'_>) -> Outcome {
     if !is_allowed_origin(desk.agent, &request) {
         return Err(Failure::ForeignOrigin);
     }
@@ -85,11 +85,11 @@ fn judge(desk: &mut Desk<'_>, gate: &Gate, route: &'static Route, request: Reque
         Access::Guarded(class, _) => class,
         Access::Engine(_) => engine::classify(request.head.method, request.head.target.path()).class,
     };
-    let known = gate.admit(request)?;
-    (desk.on_admitted)(known.mark());
+    let known = desk.gate.admit(desk.pass, request)?;
+    (desk.on_admitted)(known.principal().mark());
     let permitted = policy::permit(known, class);
     let (principal, class) = permitted.terms();
-    log::debug("request.permitted", &[("by", text(&principal)), ("class", text(&class))]);
+    log::debug("request.permitted", &[("by", text(principal)), ("class", text(&class))]);
     match route.access {
         Access::Guarded(_, run) | Access::Engine(run) => run(desk, permitted),
         Access::Public(_) => Err(Failure::NoSuchRoute),
@@ -110,7 +110,7 @@ fn tell(failure: &Failure, route: &Route, method: Method, peer: IpAddr) {
     let (peer, route, method) = (text(&peer), text(&route.label), text(&method));
     match failure {
         Failure::Denied(why) => {
-            log::warn("auth.denied", &[("peer", peer), ("route", route), ("reason", text(&why.as_str()))]);
+            log::warn("auth.denied", &[("peer", peer), ("route", route), ("reason", text(&why.reason()))]);
         }
         Failure::Engine(docker::Error::ClientLeft) => {
             log::debug("request.abandoned", &[("peer", peer), ("method", method)]);

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::time::Instant;
 
 use super::failure::Failure;
+use crate::auth::{Gate, Pass};
 use crate::docker::{Docker, Hijacked, Incoming, Line};
 use crate::http::{Fields, Method, Request, Status};
 use crate::permits::{Permit, Permits};
@@ -22,6 +23,11 @@ pub(crate) struct Agent {
 /// Where one request is handled: the agent, and its own connection's line to the Engine.
 pub(crate) struct Desk<'a> {
     pub(crate) agent: &'a Agent,
+    pub(crate) gate: &'a Gate,
+    /// What the connection knows of its caller.
+    pub(crate) pass: &'a mut Pass,
+    /// Nobody between us and the caller reads along: TLS, or loopback.
+    pub(crate) is_private: bool,
     pub(crate) line: &'a mut Line,
     /// Told as soon as the caller's credential is known to be good, and what marks it.
     pub(crate) on_admitted: &'a dyn Fn(u64),

@@ -2,28 +2,79 @@
 
 use std::ffi::OsString;
 
-use clap::{Arg, ArgAction, Command};
+use clap::{Arg, ArgAction, ArgMatches, Command};
+
+use super::{keygen, server_cert};
 
 pub(super) const NAME: &str = env!("CARGO_PKG_NAME");
 pub(super) const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// What the command line asks for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq)]
 pub(super) enum Ask {
     Serve,
     Config,
     Explain,
     Routes,
     Healthcheck,
+    HashToken,
+    Keygen(keygen::Options),
+    Cert(server_cert::Options),
     Version,
 }
 
-const COMMANDS: &[(&str, Ask, &str)] = &[
-    ("serve", Ask::Serve, "Answer requests until stopped; lookout alone does the same"),
-    ("config", Ask::Config, "Check the configuration; with --explain, show all of it"),
-    ("routes", Ask::Routes, "List every route and the class it belongs to"),
-    ("healthcheck", Ask::Healthcheck, "Ask the running agent whether it is alive; exit 0 or 1"),
-    ("version", Ask::Version, "Say which version this is"),
+/// A command, what it takes, and what it then asks for.
+struct Row {
+    name: &'static str,
+    about: &'static str,
+    arguments: fn() -> Vec<Arg>,
+    ask: fn(&mut ArgMatches) -> Ask,
+}
+
+const COMMANDS: &[Row] = &[
+    Row {
+        name: "serve",
+        about: "Answer requests until stopped; lookout alone does the same",
+        arguments: Vec::new,
+        ask: |_| Ask::Serve,
+    },
+    Row {
+        name: "config",
+        about: "Check the configuration; with --explain, show all of it",
+        arguments: explain,
+        ask: |matches| if matches.get_flag("explain") { Ask::Explain } else { Ask::Config },
+    },
+    Row {
+        name: "routes",
+        about: "List every route and the class it belongs to",
+        arguments: Vec::new,
+        ask: |_| Ask::Routes,
+    },
+    Row {
+        name: "healthcheck",
+        about: "Ask the running agent whether it is alive; exit 0 or 1",
+        arguments: Vec::new,
+        ask: |_| Ask::Healthcheck,
+    },
+    Row {
+        name: "hash-token",
+        about: "Read a token from stdin and print its Argon2id hash, for TOKEN_HASH",
+        arguments: Vec::new,
+        ask: |_| Ask::HashToken,
+    },
+    Row {
+        name: "keygen",
+        about: "Make an Ed25519 key for a client, and its line for authorized_keys",
+        arguments: keygen::arguments,
+        ask: |matches| Ask::Keygen(keygen::Options::of(matches)),
+    },
+    Row {
+        name: "cert",
+        about: "Make a certificate for TLS_CERT and TLS_KEY, signed by itself",
+        arguments: server_cert::arguments,
+        ask: |matches| Ask::Cert(server_cert::Options::of(matches)),
+    },
+    Row { name: "version", about: "Say which version this is", arguments: Vec::new, ask: |_| Ask::Version },
 ];
 
 const ABOUT: &str = "Lookout stands in front of a Docker Engine and lets in whoever shows the token.";
@@ -40,7 +91,7 @@ Examples:
 
 Exit codes:
   0   done, or stopped as asked
-  1   healthcheck: the agent is not well
+  1   the agent is not well, or what was asked for was not made
   64  the arguments are not understood
   70  something broke inside; the last lines of the log say what
   78  the configuration is not sound; every problem is told
@@ -49,25 +100,19 @@ Read more in README.md; what is defended, and what is not, in SECURITY.md.";
 
 /// What is asked for; or help, a version, or why it is not understood.
 pub(super) fn read(arguments: impl IntoIterator<Item = OsString>) -> Result<Ask, clap::Error> {
-    let matches = command().try_get_matches_from(arguments)?;
-    let Some((name, of_command)) = matches.subcommand() else { return Ok(Ask::Serve) };
-    let named = COMMANDS.iter().find(|(command, ..)| *command == name).map(|(_, ask, _)| *ask);
-    Ok(match named {
-        Some(Ask::Config) if of_command.get_flag("explain") => Ask::Explain,
-        Some(ask) => ask,
-        None => Ask::Serve,
-    })
+    let mut matches = command().try_get_matches_from(arguments)?;
+    let Some((name, mut of_command)) = matches.remove_subcommand() else { return Ok(Ask::Serve) };
+    let row = COMMANDS.iter().find(|row| row.name == name);
+    Ok(row.map_or(Ask::Serve, |row| (row.ask)(&mut of_command)))
+}
+
+fn explain() -> Vec<Arg> {
+    let explain = Arg::new("explain").long("explain").action(ArgAction::SetTrue);
+    vec![explain.help("Show every variable and every guard, with values; secrets are hidden")]
 }
 
 fn command() -> Command {
-    let explain = Arg::new("explain")
-        .long("explain")
-        .action(ArgAction::SetTrue)
-        .help("Show every variable and every guard, with values; secrets are hidden");
-    let commands = COMMANDS.iter().map(|(name, ask, about)| {
-        let command = Command::new(*name).about(*about);
-        if *ask == Ask::Config { command.arg(explain.clone()) } else { command }
-    });
+    let commands = COMMANDS.iter().map(|row| Command::new(row.name).about(row.about).args((row.arguments)()));
     Command::new(NAME).version(VERSION).about(ABOUT).after_help(MORE).subcommands(commands)
 }
 
@@ -90,8 +135,28 @@ mod tests {
     fn every_command_is_understood() {
         assert_eq!(of(&[]).unwrap(), Ask::Serve);
         assert_eq!(of(&["config", "--explain"]).unwrap(), Ask::Explain);
-        for (name, ask, _) in COMMANDS {
-            assert_eq!(of(&[name]).unwrap(), *ask);
+        for (name, ask) in [
+            ("serve", Ask::Serve),
+            ("config", Ask::Config),
+            ("routes", Ask::Routes),
+            ("healthcheck", Ask::Healthcheck),
+            ("hash-token", Ask::HashToken),
+            ("version", Ask::Version),
+        ] {
+            assert_eq!(of(&[name]).unwrap(), ask);
+        }
+        for arguments in [
+            &["keygen"][..],
+            &["keygen", "--comment", "ci", "--out", "dir"],
+            &["keygen", "--comment=ci", "--pub-from", "key.pem"],
+        ] {
+            assert!(matches!(of(arguments), Ok(Ask::Keygen(_))), "{arguments:?}");
+        }
+        for arguments in [
+            &["cert", "--host", "a"][..],
+            &["cert", "--host", "a", "--host", "::1", "--days", "1", "--out", "d"],
+        ] {
+            assert!(matches!(of(arguments), Ok(Ask::Cert(_))), "{arguments:?}");
         }
     }
 
@@ -105,10 +170,26 @@ mod tests {
             &["routes", "--explain"],
             &["--explain"],
             &[""],
+            &["keygen", "--out", "dir", "--pub-from", "key.pem"],
+            &["cert"],
         ] {
             let error = of(arguments).unwrap_err();
             assert!(error.use_stderr(), "{arguments:?}");
             assert!(error.render().to_string().contains("Usage: lookout"), "{arguments:?}");
+        }
+    }
+
+    #[test]
+    fn a_value_that_is_not_understood_is_told_with_its_reason() {
+        for (arguments, why) in [
+            (&["keygen", "--comment", "two\nlines"][..], "the comment holds a control character"),
+            (&["cert", "--host", "https://agent"], "neither a host name nor an IP address"),
+            (&["cert", "--host", "agent", "--days", "0"], "0 is not in 1..=36500"),
+            (&["cert", "--host", "agent", "--days", "36501"], "36501 is not in 1..=36500"),
+        ] {
+            let error = of(arguments).unwrap_err();
+            assert!(error.use_stderr(), "{arguments:?}");
+            assert!(error.render().to_string().contains(why), "{error}");
         }
     }
 
@@ -126,7 +207,7 @@ mod tests {
     #[test]
     fn help_names_every_command_and_fits_a_terminal() {
         let help = of(&["--help"]).unwrap_err().render().to_string();
-        for (name, _, about) in COMMANDS {
+        for Row { name, about, .. } in COMMANDS {
             let line = help.lines().find(|line| line.trim_start().starts_with(&format!("{name} "))).unwrap();
             assert!(line.ends_with(about), "{line}");
         }

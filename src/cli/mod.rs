@@ -2,10 +2,14 @@
 
 mod arguments;
 mod configuration;
+mod hash_token;
 mod healthcheck;
+mod keygen;
+mod new_files;
 mod out;
 mod routes;
 mod serve;
+mod server_cert;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -23,6 +27,9 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Ok(Ask::Explain) => configuration::explain(&Environment::of_process()),
         Ok(Ask::Routes) => told(&routes::list()),
         Ok(Ask::Healthcheck) => healthcheck::report(&Environment::of_process()),
+        Ok(Ask::HashToken) => hash_token::hash_token(),
+        Ok(Ask::Keygen(options)) => keygen::keygen(&options),
+        Ok(Ask::Cert(options)) => server_cert::server_cert(&options),
         Ok(Ask::Version) => told(&format!("{NAME} {VERSION}\n")),
         Err(instead) if instead.use_stderr() => {
             complain(&instead.render().to_string());

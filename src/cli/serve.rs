@@ -15,7 +15,7 @@ pub(super) fn serve(environment: Environment) -> ExitCode {
             for warning in &config.warnings {
                 warning.log();
             }
-            run::serve(config)
+            run::serve(config, || Config::read(&Environment::of_process()))
         }
         Err(problems) => {
             for problem in &problems {

@@ -172,7 +172,7 @@ mod tests {
 
     #[test]
     fn warnings_and_problems_come_last() {
-        let environment = Environment::of(&[("PORT", "0"), ("AGENT_ID", "x")]);
+        let environment = Environment::of(&[("PORT", "0"), ("AGENT_NAME", "x")]);
         let Explanation { text, is_sound } = explain(&environment);
         assert!(!is_sound && !text.contains("No problems."));
         let warnings = text.find("\nWarnings\n  ").unwrap();

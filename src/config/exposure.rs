@@ -5,12 +5,13 @@ use std::net::IpAddr;
 use super::environment::Environment;
 use super::findings::Findings;
 use super::parse::{list, quoted, switch, value};
-use super::secrets;
 use super::variables::{
     ALLOW_IN_ENVIRONMENTS, ALLOW_IN_PRODUCTION, ALLOW_UNAUTHENTICATED, ALLOW_UNAUTHENTICATED_REMOTE,
-    BIND_ADDRESS, DD_AGENT_SECRET, DD_AGENT_SECRET_FILE, LOOKOUT_ENV, TOKEN, TOKEN_FILE, Variable,
+    BIND_ADDRESS, DD_AGENT_SECRET, DD_AGENT_SECRET_FILE, LOOKOUT_ENV, TOKEN, TOKEN_FILE, TOKEN_HASH,
+    Variable,
 };
-use crate::auth::{Acknowledged, Credential, Exposure};
+use super::{identity, secrets};
+use crate::auth::{Acknowledged, Credential, Credentials, Exposure};
 
 const PAIRS: &[(&Variable, &Variable)] = &[(&TOKEN, &TOKEN_FILE), (&DD_AGENT_SECRET, &DD_AGENT_SECRET_FILE)];
 
@@ -50,7 +51,9 @@ pub(super) fn read(
 ) -> Option<Exposure> {
     let switches = Switches::read(environment, findings);
     let credentials = credentials(environment, findings)?;
-    if credentials.is_empty() {
+    let has_none =
+        credentials.tokens.is_empty() && credentials.hash.is_none() && credentials.keyring.is_none();
+    if has_none {
         return open(&switches, address, findings).map(Exposure::Open);
     }
     let unneeded =
@@ -65,16 +68,28 @@ pub(super) fn read(
 }
 
 /// `None` when one of them has a problem, so that it is not mistaken for having no credential.
-fn credentials(environment: &Environment, findings: &mut Findings) -> Option<Vec<Credential>> {
+fn credentials(environment: &Environment, findings: &mut Findings) -> Option<Credentials> {
     let take = |(direct, file): &(&'static Variable, &'static Variable)| {
         let outcome = secrets::token(environment, direct, file, findings);
         findings.take(outcome)
     };
     // Every pair is looked at, also after a problem.
     let outcomes: Vec<_> = PAIRS.iter().map(take).collect();
+    let hash = identity::token_hash(environment, findings);
+    let hash = findings.take(hash);
+    let keyring = identity::keyring(environment, findings);
+    let keyring = findings.take(keyring);
     let found: Vec<_> = outcomes.into_iter().collect::<Option<_>>()?;
     let credential = |found: secrets::Found| Credential { name: found.from.name, token: found.token };
-    Some(found.into_iter().flatten().map(credential).collect())
+    let tokens: Vec<_> = found.into_iter().flatten().map(credential).collect();
+    let credentials = Credentials { tokens, hash: hash?, keyring: keyring? };
+    let token = credentials.tokens.iter().find(|credential| credential.name.starts_with("TOKEN"));
+    if let (Some(_), Some(_)) = (token, &credentials.hash) {
+        let what = "a token and a hash of one are both set";
+        findings.refuse(&[&TOKEN, &TOKEN_HASH], what, "choose one and unset the other");
+        return None;
+    }
+    Some(credentials)
 }
 
 /// What it takes to start without a credential: the switch, an environment for it, the address.
@@ -83,7 +98,7 @@ fn open(switches: &Switches<'_>, address: Option<IpAddr>, findings: &mut Finding
         findings.refuse(
             &[&TOKEN, &TOKEN_FILE],
             "no credential is configured, and whoever reaches the agent would be root on this host",
-            "name a file that holds one in TOKEN_FILE, or set TOKEN; for local development only: \
+            "name a file that holds one in TOKEN_FILE, or set TOKEN, TOKEN_HASH or AUTHORIZED_KEYS; for local development only: \
              ALLOW_UNAUTHENTICATED=true with LOOKOUT_ENV=Development and BIND_ADDRESS=127.0.0.1",
         );
         if switches.remote == Some(true) {
@@ -212,7 +227,8 @@ mod tests {
         let outcome =
             Outcome::of("0.0.0.0", &[("TOKEN", GOOD), ("DD_AGENT_SECRET", "another-one-of-enough-bytes")]);
         let Some(Exposure::Guarded(credentials)) = &outcome.exposure else { panic!("not guarded") };
-        let told: Vec<_> = credentials.iter().map(|one| (one.name, one.token.expose().as_str())).collect();
+        let told: Vec<_> =
+            credentials.tokens.iter().map(|one| (one.name, one.token.expose().as_str())).collect();
         assert_eq!(told, [("TOKEN", GOOD), ("DD_AGENT_SECRET", "another-one-of-enough-bytes")]);
         outcome.warned(&[]);
     }

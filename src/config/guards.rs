@@ -6,8 +6,8 @@ use super::findings::Findings;
 use super::listener::{bind_address, is_loopback};
 use super::parse::{list, quoted, switch};
 use super::variables::{
-    ALLOW_NON_LOOPBACK, ALLOWED_ORIGINS, DD_AGENT_SECRET, DD_AGENT_SECRET_FILE, TLS_CERT, TLS_KEY, TOKEN,
-    TOKEN_FILE, Variable,
+    ALLOW_NON_LOOPBACK, ALLOWED_ORIGINS, AUTHORIZED_KEYS, AUTHORIZED_KEYS_FILE, DD_AGENT_SECRET,
+    DD_AGENT_SECRET_FILE, TLS_CERT, TLS_KEY, TOKEN, TOKEN_FILE, TOKEN_HASH, TOKEN_HASH_FILE, Variable,
 };
 
 /// One guard.
@@ -22,10 +22,18 @@ pub(super) fn guards(environment: &Environment) -> Vec<Guard> {
     let scratch = &mut Findings::default();
     let switches = Switches::read(environment, scratch);
     let is_beyond = bind_address(environment).ok().map(|ip| !is_loopback(ip));
-    let credentials: Vec<&Variable> = [&TOKEN, &TOKEN_FILE, &DD_AGENT_SECRET, &DD_AGENT_SECRET_FILE]
-        .into_iter()
-        .filter(|variable| environment.is_set(variable))
-        .collect();
+    let every: [&Variable; 8] = [
+        &TOKEN,
+        &TOKEN_FILE,
+        &DD_AGENT_SECRET,
+        &DD_AGENT_SECRET_FILE,
+        &TOKEN_HASH,
+        &TOKEN_HASH_FILE,
+        &AUTHORIZED_KEYS,
+        &AUTHORIZED_KEYS_FILE,
+    ];
+    let credentials: Vec<&Variable> =
+        every.into_iter().filter(|variable| environment.is_set(variable)).collect();
     vec![
         Guard {
             what: "no start without a credential",

@@ -7,9 +7,11 @@ use super::environment::Environment;
 use super::findings::{Findings, Problem};
 use super::parse::{list, number, quoted, switch, value};
 use super::variables::{
-    ALLOW_NON_LOOPBACK, ALLOWED_ORIGINS, BIND_ADDRESS, CONNECTIONS_MAX, PORT, TLS_CERT, TLS_KEY, Variable,
+    ALLOW_NON_LOOPBACK, ALLOWED_ORIGINS, BIND_ADDRESS, CLIENT_CA, CONNECTIONS_MAX, PORT, TLS_CERT, TLS_KEY,
+    Variable,
 };
-use super::{exposure, origins};
+use super::{exposure, identity, origins};
+use crate::auth;
 use crate::limits::CONNECTIONS_CEILING;
 use crate::net::tls::{Acceptor, Clients};
 use crate::server::Settings;
@@ -18,6 +20,10 @@ pub(super) fn read(environment: &Environment, findings: &mut Findings) -> Option
     let ip = findings.take(bind_address(environment));
     let port = findings.take(port(environment));
     let tls = tls(environment, findings);
+    let skew_secs = findings.take(identity::skew(environment));
+    let nonces_per_key = findings.take(identity::nonces(environment));
+    let audience = findings.take(identity::agent_id(environment));
+    let trusted_proxies = identity::trusted_proxies(environment, findings);
     let most = u64::try_from(CONNECTIONS_CEILING).unwrap_or(u64::MAX);
     let connections_max = findings.take(number(environment, &CONNECTIONS_MAX, 1..=most));
     let exposure = exposure::read(environment, ip, findings);
@@ -27,7 +33,14 @@ pub(super) fn read(environment: &Environment, findings: &mut Findings) -> Option
     if tls.is_none() && silenced == Some(false) && !is_loopback(address.ip()) {
         plain_http(address, findings);
     }
-    Some(Settings { address, tls, connections_max: connections_max?, exposure: exposure?, allowed_origins })
+    let auth = auth::Settings {
+        exposure: exposure?,
+        skew_secs: skew_secs?,
+        nonces_per_key: nonces_per_key?,
+        audience: audience?,
+        trusted_proxies: trusted_proxies?,
+    };
+    Some(Settings { address, tls, connections_max: connections_max?, auth, allowed_origins })
 }
 
 /// `localhost` is spelt out, because what it means elsewhere is decided elsewhere.
@@ -65,7 +78,12 @@ fn tls(environment: &Environment, findings: &mut Findings) -> Option<Option<Acce
     let (cert, key) = (path(environment, &TLS_CERT), path(environment, &TLS_KEY));
     let (cert, key) = (findings.take(cert), findings.take(key));
     let (cert, key) = match (cert?, key?) {
-        (None, None) => return Some(None),
+        (None, None) => {
+            if environment.is_set(&CLIENT_CA) {
+                findings.no_effect(&CLIENT_CA, "without TLS_CERT and TLS_KEY no client shows a certificate");
+            }
+            return Some(None);
+        }
         (Some(cert), Some(key)) => (cert, key),
         (cert, _) => {
             let missing = if cert.is_some() { &TLS_KEY } else { &TLS_CERT };
@@ -74,7 +92,20 @@ fn tls(environment: &Environment, findings: &mut Findings) -> Option<Option<Acce
             return None;
         }
     };
-    match Acceptor::load(cert, key, Clients::Nobody) {
+    let ca = findings.take(path(environment, &CLIENT_CA))?;
+    // Its own problem is told where the keys are read.
+    let has_keys = identity::keys_file(environment).is_ok_and(|file| file.is_some());
+    if ca.is_some() && !has_keys {
+        let what = "it says whose certificates count, and no key is known that could be in one";
+        findings.refuse(&[&CLIENT_CA], what, "set AUTHORIZED_KEYS too, or unset it");
+        return None;
+    }
+    let clients = match ca {
+        Some(ca) => Clients::Under(ca),
+        None if has_keys => Clients::Keys,
+        None => Clients::Nobody,
+    };
+    match Acceptor::load(cert, key, clients) {
         Ok((acceptor, concerns)) => {
             for (path, concern) in concerns {
                 let what = format!("{} is not well kept", quoted(&path.to_string_lossy()));

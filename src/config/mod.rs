@@ -7,6 +7,7 @@ mod explain;
 mod exposure;
 mod findings;
 mod guards;
+mod identity;
 mod listener;
 mod origins;
 mod parse;

@@ -47,8 +47,22 @@ pub(super) struct Found {
     pub(super) token: Secret<String>,
 }
 
-/// The token of `direct`, or of the file that `file` names.
+/// A token callers show, which should not be guessable.
 pub(super) fn token(
+    environment: &Environment,
+    direct: &'static Variable,
+    file: &'static Variable,
+    findings: &mut Findings,
+) -> Result<Option<Found>, Problem> {
+    let found = secret(environment, direct, file, findings)?;
+    if let Some(found) = &found {
+        advise(found.from, found.token.expose(), findings);
+    }
+    Ok(found)
+}
+
+/// The text of `direct`, or of the file that `file` names.
+pub(super) fn secret(
     environment: &Environment,
     direct: &'static Variable,
     file: &'static Variable,
@@ -63,7 +77,6 @@ pub(super) fn token(
         (None, Some(path)) => (file, of_file(path, file, findings)?),
     };
     check(from, text.expose())?;
-    advise(from, text.expose(), findings);
     Ok(Some(Found { from, token: text }))
 }
 

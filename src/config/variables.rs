@@ -96,6 +96,7 @@ variables! {
         BIND_ADDRESS: Plain, Value("0.0.0.0"), "IPv4 or IPv6 address, or localhost";
         TLS_CERT: Plain, Nothing, "PEM file: the certificate and its chain";
         TLS_KEY: SecretPath, Nothing, "PEM file: the certificate's private key";
+        CLIENT_CA: Plain, Nothing, "PEM file: who must have signed a client's certificate";
         CONNECTIONS_MAX: Plain, Value("1024"), "connections served at once, 1 to 65536";
         ALLOWED_ORIGINS: Plain, Nothing, "web origins that may call, comma separated: https://host[:port]";
     }
@@ -104,6 +105,14 @@ variables! {
         TOKEN_FILE: SecretPath, Nothing, "file that holds TOKEN";
         DD_AGENT_SECRET: Secret, Nothing, "a second token, under the name that Drydock uses";
         DD_AGENT_SECRET_FILE: SecretPath, Nothing, "file that holds DD_AGENT_SECRET";
+        TOKEN_HASH: Secret, Nothing, "Argon2id hash of the token";
+        TOKEN_HASH_FILE: SecretPath, Nothing, "file that holds TOKEN_HASH";
+        AUTHORIZED_KEYS: Plain, Nothing, "file of the keys that may sign, or show a certificate";
+        AUTHORIZED_KEYS_FILE: Plain, Nothing, "the same, under another name";
+        TRUSTED_PROXIES: Plain, Nothing, "addresses whose X-Forwarded-For is believed";
+        MAX_CLOCK_SKEW_SECONDS: Plain, Value("60"), "how far a signature's time may be off, 1 to 900";
+        NONCE_LRU_SIZE: Plain, Value("100000"), "signatures of a key remembered, 1 to 10000000";
+        AGENT_ID: Plain, Nothing, "whom a version 3 signature must be meant for";
     }
     Guards {
         ALLOW_UNAUTHENTICATED: Plain, Value("false"), "start without a credential, on loopback";
@@ -133,14 +142,9 @@ variables! {
         TLS_SKIP_VERIFY: Plain, Value("false"), "do not check the controller's certificate";
     }
     Refused {
-        TOKEN_HASH: Secret, Nothing, "Argon2id hash of the token";
-        TOKEN_HASH_FILE: SecretPath, Nothing, "file that holds TOKEN_HASH";
         TOKEN_ALLOW: Plain, Value("all"), "what the token permits";
-        AUTHORIZED_KEYS: Plain, Nothing, "file of the keys that may sign requests";
-        AUTHORIZED_KEYS_FILE: Plain, Nothing, "the same, under another name";
         ENROLLMENT_TOKEN: Secret, Nothing, "one-time token with which a key enrols itself";
         ENROLLMENT_TOKEN_FILE: SecretPath, Nothing, "file that holds ENROLLMENT_TOKEN";
-        TRUSTED_PROXIES: Plain, Nothing, "addresses whose X-Forwarded-For is believed";
         AUDIT_LOG: Plain, Nothing, "stdout, stderr or a path: where the audit trail goes";
         AUDIT_BUFFER_SIZE: Plain, Value("256"), "audit records that are kept in memory";
         AUDIT_REQUIRED: Plain, Value("false"), "refuse what cannot be audited";
@@ -150,10 +154,7 @@ variables! {
         OPERATIONS_ADDRESS: Plain, Nothing, "where health and metrics listen in edge mode";
     }
     Idle {
-        MAX_CLOCK_SKEW_SECONDS: Plain, Value("60"), "how far a signature's time may be off";
-        NONCE_LRU_SIZE: Plain, Value("10000"), "signatures remembered against replay";
         ADAPTER: Plain, Value("drydock"), "drydock or generic: the inventory's shape";
-        AGENT_ID: Plain, Words("random"), "what the controller knows us by";
         AGENT_NAME: Plain, Words("the host's name"), "what people know us by";
         DD_POLL_INTERVAL: Plain, Value("300"), "seconds between two looks at the inventory";
         SKIP_DF_COLLECTION: Plain, Value("false"), "do not measure disk usage";
@@ -168,7 +169,8 @@ mod tests {
 
     use super::*;
     use crate::limits::{
-        CONNECTIONS_CEILING, CONNECTIONS_MAX as CONNECTIONS, ENGINE_SECS, ENGINE_SECS_CEILING,
+        CLOCK_SKEW_CEILING, CLOCK_SKEW_SECS, CONNECTIONS_CEILING, CONNECTIONS_MAX as CONNECTIONS,
+        ENGINE_SECS, ENGINE_SECS_CEILING, NONCES_PER_KEY_CEILING, NONCES_PER_KEY_MAX,
     };
 
     #[test]
@@ -208,6 +210,10 @@ mod tests {
         assert!(REQUEST_TIMEOUT.meaning.ends_with(&format!(" to {ENGINE_SECS_CEILING}")));
         assert_eq!(CONNECTIONS_MAX.default_value(), CONNECTIONS.to_string());
         assert!(CONNECTIONS_MAX.meaning.ends_with(&format!(" to {CONNECTIONS_CEILING}")));
+        assert_eq!(MAX_CLOCK_SKEW_SECONDS.default_value(), CLOCK_SKEW_SECS.to_string());
+        assert!(MAX_CLOCK_SKEW_SECONDS.meaning.ends_with(&format!(" to {CLOCK_SKEW_CEILING}")));
+        assert_eq!(NONCE_LRU_SIZE.default_value(), NONCES_PER_KEY_MAX.to_string());
+        assert!(NONCE_LRU_SIZE.meaning.ends_with(&format!(" to {NONCES_PER_KEY_CEILING}")));
     }
 
     /// The names of the reference of variables; a row that is dropped or forgotten is seen here.
@@ -217,7 +223,7 @@ mod tests {
         names.sort_unstable();
         let expected = "ADAPTER AGENT_ID AGENT_NAME ALLOWED_ORIGINS ALLOW_IN_ENVIRONMENTS ALLOW_IN_PRODUCTION \
             ALLOW_NON_LOOPBACK ALLOW_UNAUTHENTICATED ALLOW_UNAUTHENTICATED_REMOTE AUDIT_BUFFER_SIZE AUDIT_LOG \
-            AUDIT_REQUIRED AUTHORIZED_KEYS AUTHORIZED_KEYS_FILE BIND_ADDRESS CA_CERT CONNECTIONS_MAX \
+            AUDIT_REQUIRED AUTHORIZED_KEYS AUTHORIZED_KEYS_FILE BIND_ADDRESS CA_CERT CLIENT_CA CONNECTIONS_MAX \
             DD_AGENT_SECRET DD_AGENT_SECRET_FILE DD_POLL_INTERVAL DOCKER_CERT_PATH DOCKER_HOST DOCKER_SOCKET \
             DOCKER_TLS_VERIFY DRYDOCK_URL ENROLLMENT_TOKEN ENROLLMENT_TOKEN_FILE FORCE_COLOR HEARTBEAT_INTERVAL \
             HOME LOG_LEVEL LOOKOUT_ENV MAX_CLOCK_SKEW_SECONDS MAX_RECONNECT_DELAY NONCE_LRU_SIZE NO_COLOR \

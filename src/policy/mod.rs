@@ -62,8 +62,8 @@ impl<T> Permitted<T> {
     }
 
     /// Who was permitted what.
-    pub(crate) fn terms(&self) -> (Principal, Class) {
-        (self.principal, self.class)
+    pub(crate) fn terms(&self) -> (&Principal, Class) {
+        (&self.principal, self.class)
     }
 }
 

@@ -7,12 +7,12 @@ use std::sync::Arc;
 use super::House;
 use super::respond::{Terms, respond};
 use crate::api::{self, Desk, Failure};
+use crate::auth::Pass;
 use crate::clock::Deadline;
 use crate::docker::Line;
-use crate::http::{Body, Framing, Malformed, Method, Request, end_of_head, request_head, slots};
+use crate::http::{Body, Malformed, Method, Request, end_of_head, request_head, slots};
 use crate::limits::{
-    BODY_BUFFER_BYTES, HEAD_BUFFER_BYTES, HEAD_SECS, IDLE_SECS, LINGER_BYTES_MAX, LINGER_SECS,
-    TLS_HANDSHAKE_SECS,
+    HEAD_BUFFER_BYTES, HEAD_SECS, IDLE_SECS, LINGER_BYTES_MAX, LINGER_SECS, TLS_HANDSHAKE_SECS,
 };
 use crate::log::{self, text};
 use crate::net::listen::Guest;
@@ -54,10 +54,13 @@ pub(super) struct Talk<'h> {
     pub(super) line: Line,
     /// Memory for heads of answers.
     pub(super) out: Vec<u8>,
+    pass: Pass,
+    is_private: bool,
 }
 
 fn converse(house: &House, guest: &Guest) -> End {
-    let connected = Conn::accepted(Arc::clone(&guest.socket), house.tls.as_ref()).and_then(|mut conn| {
+    let tls = house.tls.with(|tls| tls.clone());
+    let connected = Conn::accepted(Arc::clone(&guest.socket), tls.as_ref()).and_then(|mut conn| {
         conn.handshake(Deadline::after_secs(TLS_HANDSHAKE_SECS))?;
         Ok(conn)
     });
@@ -65,8 +68,10 @@ fn converse(house: &House, guest: &Guest) -> End {
         Ok(conn) => conn,
         Err(error) => return End::Handshake(error),
     };
+    let pass = Pass::new(conn.peer_certificate());
+    let is_private = tls.is_some() || guest.peer.ip().to_canonical().is_loopback();
     let wire = Wire::new(conn, HEAD_BUFFER_BYTES);
-    let mut talk = Talk { house, wire, line: Line::default(), out: Vec::new() };
+    let mut talk = Talk { house, wire, line: Line::default(), out: Vec::new(), pass, is_private };
     loop {
         let end = match await_head(&mut talk, guest) {
             Ok(at) => exchange(&mut talk, guest, at),
@@ -145,19 +150,22 @@ fn exchange(talk: &mut Talk<'_>, guest: &Guest, (start, end): (usize, usize)) ->
     let bytes = space.get(range).and_then(|head| head.get(start..)).unwrap_or_default();
     let mut slots = slots();
     let answered = request_head(bytes, &mut slots).map(|head| {
-        if head.framing != Framing::None {
-            talk.wire.want(BODY_BUFFER_BYTES);
-        }
         let terms = Terms {
             is_head: head.method == Method::Head,
             is_http_10: head.is_http_10,
             keep_alive: head.keep_alive,
         };
         let body = Body::new(&mut talk.wire, head.framing, head.expects_continue);
-        let request = Request { head, body, peer: guest.peer.ip() };
-        let agent = &talk.house.agent;
-        let mut desk = Desk { agent, line: &mut talk.line, on_admitted: &|mark| guest.is_known(mark) };
-        (api::answer(&mut desk, &talk.house.gate, request), terms)
+        let peer = talk.house.gate.client_of(guest.peer.ip(), &head);
+        let mut desk = Desk {
+            agent: &talk.house.agent,
+            gate: &talk.house.gate,
+            pass: &mut talk.pass,
+            is_private: talk.is_private,
+            line: &mut talk.line,
+            on_admitted: &|mark| guest.is_known(mark),
+        };
+        (api::answer(&mut desk, Request { head, body, peer }), terms)
     });
     talk.wire.give_back(space);
     match answered {

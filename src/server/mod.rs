@@ -8,11 +8,12 @@ use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 
 use crate::api::Agent;
-use crate::auth::{Exposure, Gate};
+use crate::auth::{self, Gate};
 use crate::clock::Deadline;
 use crate::net::Shutdown;
 use crate::net::listen::{self, Guests};
 use crate::net::tls::Acceptor;
+use crate::shared::Shared;
 use crate::threads::{Crew, Resident};
 
 /// What the operator says about the listener.
@@ -20,7 +21,7 @@ pub(crate) struct Settings {
     pub(crate) address: SocketAddr,
     pub(crate) tls: Option<Acceptor>,
     pub(crate) connections_max: usize,
-    pub(crate) exposure: Exposure,
+    pub(crate) auth: auth::Settings,
     pub(crate) allowed_origins: Vec<String>,
 }
 
@@ -28,7 +29,8 @@ pub(crate) struct Settings {
 struct House {
     agent: Agent,
     gate: Gate,
-    tls: Option<Acceptor>,
+    /// Replaced whole when certificates change; a connection takes the one of its beginning.
+    tls: Shared<Option<Acceptor>>,
     shutdown: Shutdown,
 }
 
@@ -49,8 +51,8 @@ pub(crate) struct Running {
 impl Server {
     pub(crate) fn bind(settings: Settings, agent: Agent, shutdown: Shutdown) -> io::Result<Self> {
         let listener = listen::bind(settings.address)?;
-        let gate = Gate::new(settings.exposure);
-        let house = House { agent, gate, tls: settings.tls, shutdown };
+        let gate = Gate::new(settings.auth);
+        let house = House { agent, gate, tls: Shared::new(settings.tls), shutdown };
         Ok(Self { listener, guests: Guests::new(settings.connections_max), house: Arc::new(house) })
     }
 
@@ -71,6 +73,14 @@ impl Server {
 impl Running {
     pub(crate) fn agent(&self) -> &Agent {
         &self.house.agent
+    }
+
+    /// Puts new credentials and certificates in force, and ends whoever came in with one that is
+    /// no longer good. Says how many that were.
+    pub(crate) fn reload(&self, settings: Settings) -> usize {
+        self.house.tls.with(|tls| *tls = settings.tls);
+        let good = self.house.gate.replace(settings.auth.exposure);
+        self.guests.close_unless(|mark| good.contains(&mark))
     }
 
     /// Stops accepting and lets nobody begin anything new.

@@ -3,6 +3,7 @@
 use std::fs::{self, File};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
 
 use crate::docker::{Docker, SOCKET};
@@ -13,6 +14,11 @@ use crate::wait::until;
 
 /// What the agent is told to ask for. It is only ever known on loopback.
 pub(crate) const TOKEN: &str = "a-token-for-the-tests-of-one-machine-only";
+
+/// How often an address is looked for that nobody takes meanwhile.
+const ADDRESSES_TRIED_MAX: u32 = 10;
+
+static NEXT_PORT: AtomicU32 = AtomicU32::new(0);
 
 pub(crate) struct Agent {
     settings: Vec<(String, String)>,
@@ -33,12 +39,19 @@ impl Agent {
         all.retain(|(name, _)| settings.iter().all(|(other, _)| name != other));
         all.extend(settings);
         let settings: Vec<_> = all.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect();
-        let folder = Folder::new();
-        let address = free_address();
-        let child = spawn(&settings, address, &folder);
-        let mut agent = Self { settings, address, folder, child };
-        agent.wait_for_health();
-        agent
+        for _ in 0..ADDRESSES_TRIED_MAX {
+            let folder = Folder::new();
+            let address = free_address();
+            let child = spawn(&settings, address, &folder);
+            let mut agent = Self { settings: settings.clone(), address, folder, child };
+            match agent.until_healthy() {
+                Ok(()) => return agent,
+                // Somebody else was quicker.
+                Err(log) if log.contains("Address already in use") => {}
+                Err(log) => panic!("the agent ended at its start: {log}"),
+            }
+        }
+        panic!("{ADDRESSES_TRIED_MAX} addresses were free and then were not")
     }
 
     /// The docker command, speaking to this agent with its token.
@@ -66,7 +79,7 @@ impl Agent {
     /// Starts it again, on the same port, after `stop`.
     pub(crate) fn start_again(&mut self) {
         self.child = spawn(&self.settings, self.address, &self.folder);
-        self.wait_for_health();
+        self.until_healthy().expect("it starts as it did before");
     }
 
     /// Stops it where it stands, like a machine that has no time for it; `awake` lets it go on.
@@ -104,14 +117,17 @@ impl Agent {
         });
     }
 
-    fn wait_for_health(&mut self) {
-        let (child, folder, address) = (&mut self.child, &self.folder, self.address);
+    /// Waits until `/health` answers, or tells what was logged by an agent that ended instead.
+    fn until_healthy(&mut self) -> Result<(), String> {
         until("the agent's /health answers", || {
-            if let Some(status) = child.try_wait().unwrap() {
-                panic!("the agent ended at its start ({status}): {}", log_of(folder));
+            if self.child.try_wait().unwrap().is_some() {
+                return Some(Err(log_of(&self.folder)));
             }
-            raw::get(address, "/health").filter(|answer| answer.starts_with("HTTP/1.1 200 "))
-        });
+            let answer = raw::get(self.address, "/health")?;
+            // Its own word first: on an address it lost, another one would answer.
+            let is_ours = log_of(&self.folder).contains("server.listening");
+            (is_ours && answer.starts_with("HTTP/1.1 200 ")).then_some(Ok(()))
+        })
     }
 }
 
@@ -142,8 +158,14 @@ fn log_of(folder: &Folder) -> String {
     String::from_utf8_lossy(&folder.read("log")).into_owned()
 }
 
-/// A loopback address nobody listens on: the kernel chose it a moment ago.
+/// A loopback address nobody listens on, and which the kernel gives to nobody who asks for any port:
+/// those begin at 32768, and an outgoing connection on one would keep an agent from starting there.
 pub(crate) fn free_address() -> SocketAddr {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
-    listener.local_addr().expect("its address")
+    let begin = std::process::id().wrapping_mul(61);
+    let free = (0..20_000).find_map(|_| {
+        let number = begin.wrapping_add(NEXT_PORT.fetch_add(1, Ordering::Relaxed)) % 20_000;
+        let port = u16::try_from(number).ok()?.saturating_add(12_000);
+        TcpListener::bind((Ipv4Addr::LOCALHOST, port)).ok()?.local_addr().ok()
+    });
+    free.expect("one of twenty thousand ports is free")
 }

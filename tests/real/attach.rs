@@ -39,7 +39,8 @@ fn attach_without_input_leaves_the_container_alone() {
         side.docker(&["run", "-d", "--name", &name, IMAGE, "sh", "-c", ticks]).good();
         let mut running = side.docker.start(&["attach", "--no-stdin", &name]);
         running.until_it_says("tick");
-        side.docker(&["exec", &name, "touch", "/tmp/go"]).good();
+        // How this ends is not told: the container may be gone before it.
+        side.docker.run(&["exec", &name, "touch", "/tmp/go"]);
         let outcome = running.finish();
         assert_eq!(outcome.code(), Some(2), "{}", outcome.errors());
         assert!(outcome.text().ends_with("tick\nwent\n"), "{}", outcome.text());

@@ -22,11 +22,7 @@ struct Step {
 
 /// Plays `scenario` both ways and compares every recorded step.
 pub(crate) fn both_ways(scenario: impl Fn(&mut Side)) {
-    both_ways_with(&Agent::start(), scenario);
-}
-
-/// The same, through an agent the caller has set up.
-pub(crate) fn both_ways_with(agent: &Agent, scenario: impl Fn(&mut Side)) {
+    let agent = Agent::start();
     let straight = Docker::straight();
     let expected = play(straight.clone(), &straight, &scenario);
     let found = play(agent.docker(), &straight, &scenario);

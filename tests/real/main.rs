@@ -24,6 +24,7 @@ mod second_engine;
 mod wait;
 
 // What they test.
+mod access;
 mod attach;
 mod build;
 mod copy;

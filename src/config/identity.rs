@@ -1,0 +1,144 @@
+//! Keys, hashes, and what surrounds a signature: who callers are, beyond a token.
+
+use std::path::Path;
+
+use super::environment::Environment;
+use super::findings::{Findings, Problem};
+use super::listener::path;
+use super::parse::{list, number, quoted};
+use super::secrets;
+use super::variables::{
+    AGENT_ID, AUTHORIZED_KEYS, AUTHORIZED_KEYS_FILE, MAX_CLOCK_SKEW_SECONDS, NONCE_LRU_SIZE, TOKEN_HASH,
+    TOKEN_HASH_FILE, TRUSTED_PROXIES, Variable,
+};
+use crate::auth::{Keyring, Network, Phc};
+use crate::limits::{AGENT_ID_BYTES_MAX, CLOCK_SKEW_CEILING, KEYRING_FILE_BYTES_MAX, NONCES_PER_KEY_CEILING};
+use crate::secret::Secret;
+use crate::sys::files;
+
+/// A hash of a token, the variable it came from, and its text.
+pub(super) type Hash = (&'static str, Phc, Secret<String>);
+
+pub(super) fn token_hash(
+    environment: &Environment,
+    findings: &mut Findings,
+) -> Result<Option<Hash>, Problem> {
+    let Some(found) = secrets::secret(environment, &TOKEN_HASH, &TOKEN_HASH_FILE, findings)? else {
+        return Ok(None);
+    };
+    let phc = Phc::parse(found.token.expose())
+        .map_err(|bad| Problem::new(&[found.from], bad.to_string(), "make one with: lookout hash-token"))?;
+    Ok(Some((found.from.name, phc, found.token)))
+}
+
+/// The keys file, under either of its names.
+pub(super) fn keys_file(environment: &Environment) -> Result<Option<(&'static Variable, &Path)>, Problem> {
+    match (path(environment, &AUTHORIZED_KEYS)?, path(environment, &AUTHORIZED_KEYS_FILE)?) {
+        (Some(_), Some(_)) => Err(Problem::new(
+            &[&AUTHORIZED_KEYS, &AUTHORIZED_KEYS_FILE],
+            "both are set",
+            "choose one and unset the other",
+        )),
+        (Some(file), None) => Ok(Some((&AUTHORIZED_KEYS, file))),
+        (None, Some(file)) => Ok(Some((&AUTHORIZED_KEYS_FILE, file))),
+        (None, None) => Ok(None),
+    }
+}
+
+/// The whole file or none of it: a line nobody understands may have been meant to restrict.
+pub(super) fn keyring(
+    environment: &Environment,
+    findings: &mut Findings,
+) -> Result<Option<Keyring>, Problem> {
+    let Some((variable, file)) = keys_file(environment)? else { return Ok(None) };
+    let shown = quoted(&file.to_string_lossy());
+    let taken = files::read_trusted(file, KEYRING_FILE_BYTES_MAX).map_err(|bad| {
+        let remedy = "name a regular file that only its owner may change: chmod 0600";
+        Problem::new(&[variable], format!("{shown} {bad}"), remedy)
+    })?;
+    for concern in taken.concerns {
+        findings.warn(
+            "config.loose_file",
+            &[variable],
+            format!("{shown} is not well kept"),
+            concern.to_string(),
+        );
+    }
+    let keyring = Keyring::parse(taken.bytes.expose()).map_err(|bad| {
+        Problem::new(&[variable], format!("{shown}: {bad}"), "mend that line, or take it out")
+    })?;
+    if let Some(key) = keyring.iter().find(|key| key.options.restricts()) {
+        let what = format!("{shown}: key {} is restricted by an option this version cannot enforce", key.id);
+        let remedy = "leave only from= and expires= on its line, or take the line out";
+        return Err(Problem::new(&[variable], what, remedy));
+    }
+    if keyring.iter().len() == 0 {
+        let what = format!("{shown} holds no key, so that no signature and no certificate is good");
+        findings.warn("config.no_keys", &[variable], what, "add one: lookout keygen");
+    }
+    Ok(Some(keyring))
+}
+
+pub(super) fn skew(environment: &Environment) -> Result<u64, Problem> {
+    number(environment, &MAX_CLOCK_SKEW_SECONDS, 1..=CLOCK_SKEW_CEILING)
+}
+
+pub(super) fn nonces(environment: &Environment) -> Result<usize, Problem> {
+    let most = u64::try_from(NONCES_PER_KEY_CEILING).unwrap_or(u64::MAX);
+    number(environment, &NONCE_LRU_SIZE, 1..=most)
+}
+
+/// What version 3 signatures name the agent by; without it they cannot be good.
+pub(super) fn agent_id(environment: &Environment) -> Result<Option<String>, Problem> {
+    let Some(text) = environment.text(&AGENT_ID)? else { return Ok(None) };
+    let is_plain = text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'));
+    if is_plain && text.len() <= AGENT_ID_BYTES_MAX {
+        return Ok(Some(text.to_owned()));
+    }
+    let what = format!("{} is not a name of letters, digits, - and _", quoted(text));
+    let remedy = format!("set it to such a name of at most {AGENT_ID_BYTES_MAX} characters, or unset it");
+    Err(Problem::new(&[&AGENT_ID], what, remedy))
+}
+
+pub(super) fn trusted_proxies(environment: &Environment, findings: &mut Findings) -> Option<Vec<Network>> {
+    let items = findings.take(list(environment, &TRUSTED_PROXIES))?;
+    let network = |item: &str| {
+        Network::parse(item).map_err(|bad| {
+            let what = format!("{} is no network: {bad}", quoted(item));
+            Problem::new(&[&TRUSTED_PROXIES], what, "list addresses and networks such as 10.0.0.0/8")
+        })
+    };
+    let networks: Vec<_> = items.into_iter().map(|item| findings.take(network(item))).collect();
+    networks.into_iter().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Config;
+
+    fn problem(values: &[(&str, &str)]) -> String {
+        let problems = Config::read(&Environment::of(values)).err().unwrap();
+        problems.iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn a_hash_is_taken_or_refused_with_the_way_to_make_one() {
+        let good = "$argon2id$v=19$m=19456,t=2,p=1$c29tZXNhbHQxMjM0NTY3OA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
+        assert!(Config::read(&Environment::of(&[("TOKEN_HASH", good)])).is_ok());
+        assert!(problem(&[("TOKEN_HASH", "$argon2i$v=19$m=1")]).contains("lookout hash-token"));
+    }
+
+    #[test]
+    fn numbers_and_names_around_signatures_are_bounded() {
+        for (name, value) in [
+            ("MAX_CLOCK_SKEW_SECONDS", "0"),
+            ("MAX_CLOCK_SKEW_SECONDS", "901"),
+            ("NONCE_LRU_SIZE", "0"),
+            ("AGENT_ID", "two words"),
+            ("TRUSTED_PROXIES", "10.0.0.0/33"),
+        ] {
+            assert!(problem(&[("TOKEN", "0123456789abcdef"), (name, value)]).starts_with(name), "{name}");
+        }
+    }
+}
