@@ -114,9 +114,11 @@ fn engine_status(error: &docker::Error) -> Status {
 
 fn denied_status(why: &Denied) -> Status {
     match why {
-        Denied::NoCredentials | Denied::BadToken | Denied::Signature(_) | Denied::Certificate(_) => {
-            Status::UNAUTHORIZED
-        }
+        Denied::NoCredentials
+        | Denied::BadToken
+        | Denied::Signature(_)
+        | Denied::Certificate(_)
+        | Denied::Ended => Status::UNAUTHORIZED,
         Denied::Throttled(_) | Denied::Busy => Status::TOO_MANY_REQUESTS,
         Denied::Body(why) => body_status(why),
     }
@@ -165,6 +167,10 @@ impl From<Denied> for Failure {
 
 impl From<docker::Error> for Failure {
     fn from(error: docker::Error) -> Self {
+        if matches!(error, docker::Error::Body(BodyError::Forged)) {
+            // The caller is not who it seemed to be, which only the end of its body showed.
+            return Self::Denied(Denied::Body(BodyError::Forged));
+        }
         Self::Engine(error)
     }
 }

@@ -9,7 +9,7 @@ pub(crate) use route::{Access, Agent, Desk, Reply, Response, Route};
 
 use std::net::IpAddr;
 
-use crate::auth;
+use crate::auth::{self, Denied};
 use crate::docker;
 use crate::http::{Method, Request};
 use crate::log::{self, number, text};
@@ -86,7 +86,11 @@ fn judge(desk: &mut Desk<'_>, route: &'static Route, request: Request<'_>) -> Ou
         Access::Engine(_) => engine::classify(request.head.method, request.head.target.path()).class,
     };
     let known = desk.gate.admit(desk.pass, request)?;
-    (desk.on_admitted)(known.principal().mark());
+    let mark = known.principal().mark();
+    (desk.on_admitted)(mark);
+    if !desk.gate.confirms(desk.pass, mark) {
+        return Err(Failure::Denied(Denied::Ended));
+    }
     let permitted = policy::permit(known, class);
     let (principal, class) = permitted.terms();
     log::debug("request.permitted", &[("by", text(principal)), ("class", text(&class))]);

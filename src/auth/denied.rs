@@ -15,6 +15,8 @@ pub(crate) enum Denied {
     Signature(SignatureDenied),
     /// A client certificate that is no key of ours, or not now.
     Certificate(BadCertificate),
+    /// It was good until just now.
+    Ended,
     /// Too many failures from there; seconds to wait.
     Throttled(u64),
     /// Something that is bounded was taken for too long.
@@ -33,6 +35,7 @@ impl Denied {
             Self::Certificate(BadCertificate::Expired | BadCertificate::NotYetValid) => "expired",
             Self::Certificate(BadCertificate::Malformed | BadCertificate::NotEd25519) => "unknown-key",
             Self::Body(BodyError::Forged) => SignatureDenied::InvalidSignature.as_str(),
+            Self::Ended => "ended",
             Self::Throttled(_) => "rate_limited",
             Self::Busy => "busy",
             Self::Body(_) => "body",
@@ -48,6 +51,7 @@ impl Denied {
             | Self::BadToken
             | Self::Signature(_)
             | Self::Certificate(_)
+            | Self::Ended
             | Self::Body(_) => None,
         }
     }
@@ -57,7 +61,7 @@ impl Denied {
         match self {
             Self::NoCredentials | Self::BadToken | Self::Signature(_) | Self::Certificate(_) => true,
             Self::Body(why) => matches!(why, BodyError::Forged | BodyError::TooLarge(_)),
-            Self::Throttled(_) | Self::Busy => false,
+            Self::Ended | Self::Throttled(_) | Self::Busy => false,
         }
     }
 }
@@ -82,6 +86,7 @@ impl fmt::Display for Denied {
             Self::Signature(SignatureDenied::UnknownKey) => "the key is not accepted here",
             Self::Signature(SignatureDenied::InvalidSignature) => "the signature is not good",
             Self::Certificate(why) => return write!(f, "the client certificate is not accepted: {why}"),
+            Self::Ended => "the credential was withdrawn",
             Self::Throttled(secs) => {
                 return write!(f, "too many failed attempts from this address: try again in {secs} seconds");
             }

@@ -154,6 +154,13 @@ impl Gate {
         guard.keyring().is_some_and(|keyring| keyring.find_public(public).is_some())
     }
 
+    /// Whether a credential is still good after it was marked on its connection. One that ended in
+    /// between was missed by whoever went through the connections.
+    pub(crate) fn confirms(&self, pass: &Pass, mark: u64) -> bool {
+        pass.generation == self.generation.load(Ordering::SeqCst)
+            || self.guard.with(|guard| guard.marks().contains(&mark))
+    }
+
     pub(crate) fn admit<'c>(
         &self,
         pass: &mut Pass,
