@@ -82,6 +82,8 @@ pub(crate) const PROBE_FRESH_MILLIS: u64 = 1000;
 pub(crate) const DRAIN_SECS: u64 = 10;
 /// A client that was answered early may send on for this long. Beyond: closed.
 pub(crate) const LINGER_SECS: u64 = 2;
+/// Without a new connection for this long, unused memory is given back to the kernel.
+pub(crate) const SETTLED_SECS: u64 = 1;
 /// Pause after an accept error that more attempts would only repeat (out of descriptors).
 pub(crate) const ACCEPT_PAUSE_MILLIS: u64 = 100;
 /// Seconds of silence before the kernel asks whether a peer is still there, and between askings.
@@ -157,6 +159,10 @@ pub(crate) const CERTIFICATE_DAYS_CEILING: u64 = 36_500;
 pub(crate) const CERTIFICATE_BACKDATE_SECS: u64 = 3600;
 /// An enrollment's body: a token and a key. Beyond: 413.
 pub(crate) const ENROLL_BODY_BYTES_MAX: usize = 64 * 1024;
+/// From an enrollment's head to the end of its body. Beyond: 400.
+pub(crate) const ENROLL_BODY_SECS: u64 = 10;
+/// The file of spent enrollment tokens, at 65 bytes each. Beyond: no key is enrolled.
+pub(crate) const SPENT_FILE_BYTES_MAX: u64 = 64 * 1024;
 /// An agent's name in signatures, as controllers take it.
 pub(crate) const AGENT_ID_BYTES_MAX: usize = 64;
 /// Failed attempts of one peer (one /64 of IPv6) within the window below. Beyond: 429 with the

@@ -79,7 +79,7 @@ fn live(running: Running, mut signals: Signals, reread: Reread) -> ExitCode {
         }
         if on_signal.is_ready() {
             match signals.next() {
-                Ok(Signal::Reload) => reload(&running, reread),
+                Ok(Signal::Reload) => running.between_enrollments(|| reload(&running, reread)),
                 Ok(Signal::Stop) | Err(_) => return drain(running, &mut signals),
             }
         }

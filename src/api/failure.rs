@@ -1,6 +1,6 @@
 //! Every room's error as a status and a sentence that is safe to tell.
 
-use crate::auth::Denied;
+use crate::auth::{Denied, NotEnrolled};
 use crate::docker;
 use crate::http::{BodyError, Malformed, Status};
 use crate::limits::UPGRADES_MAX;
@@ -14,6 +14,9 @@ pub(crate) enum Failure {
     Denied(Denied),
     CredentialInQuery,
     ForeignOrigin,
+    /// What must not be read along would come over plain HTTP from beyond loopback.
+    PlainHttp,
+    NotEnrolled(NotEnrolled),
     /// A path of ours that does not exist.
     NoSuchRoute,
     /// A path of ours that knows other methods.
@@ -37,7 +40,8 @@ impl Failure {
             Self::Malformed(why) => why.status(),
             Self::Denied(why) => denied_status(why),
             Self::CredentialInQuery => Status::BAD_REQUEST,
-            Self::ForeignOrigin => Status::FORBIDDEN,
+            Self::ForeignOrigin | Self::PlainHttp => Status::FORBIDDEN,
+            Self::NotEnrolled(why) => enrollment_status(why),
             Self::NoSuchRoute => Status::NOT_FOUND,
             Self::WrongMethod { .. } => Status::METHOD_NOT_ALLOWED,
             Self::MediaType => Status::UNSUPPORTED_MEDIA_TYPE,
@@ -55,6 +59,11 @@ impl Failure {
                 "lookout: a credential in the query: send it as Authorization: Bearer".to_owned()
             }
             Self::ForeignOrigin => "lookout: this origin is not listed in ALLOWED_ORIGINS".to_owned(),
+            Self::PlainHttp => {
+                "lookout: this is refused over plain HTTP, where others read the token along: use TLS"
+                    .to_owned()
+            }
+            Self::NotEnrolled(why) => format!("lookout: {why}"),
             Self::NoSuchRoute => "lookout: no such route".to_owned(),
             Self::WrongMethod { allow } => format!("lookout: this route knows {allow}"),
             Self::MediaType => {
@@ -81,14 +90,20 @@ impl Failure {
                     response.fields.push("WWW-Authenticate", b"Bearer");
                     response.fields.push("X-Lookout-Reason", why.reason().as_bytes());
                 }
-                if let Some(secs) = why.retry_after() {
-                    response.fields.push("Retry-After", secs.to_string().as_bytes());
+                retry_after(&mut response, why.retry_after());
+            }
+            Self::NotEnrolled(why) => {
+                if response.status == Status::UNAUTHORIZED {
+                    response.fields.push("WWW-Authenticate", b"Bearer");
+                    response.fields.push("X-Lookout-Reason", b"bad_token");
                 }
+                retry_after(&mut response, why.retry_after());
             }
             Self::WrongMethod { allow } => response.fields.push("Allow", allow.as_bytes()),
             Self::Malformed(_)
             | Self::CredentialInQuery
             | Self::ForeignOrigin
+            | Self::PlainHttp
             | Self::NoSuchRoute
             | Self::MediaType
             | Self::TooManyUpgrades
@@ -121,6 +136,23 @@ fn denied_status(why: &Denied) -> Status {
         | Denied::Ended => Status::UNAUTHORIZED,
         Denied::Throttled(_) | Denied::Busy => Status::TOO_MANY_REQUESTS,
         Denied::Body(why) => body_status(why),
+    }
+}
+
+fn enrollment_status(why: &NotEnrolled) -> Status {
+    match why {
+        NotEnrolled::Throttled(_) | NotEnrolled::Busy(_) => Status::TOO_MANY_REQUESTS,
+        NotEnrolled::Body(why) => body_status(why),
+        NotEnrolled::Json | NotEnrolled::Key(_) => Status::BAD_REQUEST,
+        NotEnrolled::WrongToken | NotEnrolled::Spent(_) => Status::UNAUTHORIZED,
+        NotEnrolled::Barred(..) => Status::FORBIDDEN,
+        NotEnrolled::Failed(..) => Status::INTERNAL_ERROR,
+    }
+}
+
+fn retry_after(response: &mut Response, secs: Option<u64>) {
+    if let Some(secs) = secs {
+        response.fields.push("Retry-After", secs.to_string().as_bytes());
     }
 }
 

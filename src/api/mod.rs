@@ -23,7 +23,7 @@ macro_rules! families {
         const FAMILIES: &[&[Route]] = &[$($family::ROUTES),+];
     };
 }
-families! { health, proxy }
+families! { health, enroll, proxy }
 
 /// Every route, for whoever lists them.
 pub(crate) fn routes() -> impl Iterator<Item = &'static Route> {
@@ -110,8 +110,8 @@ fn is_allowed_origin(agent: &Agent, request: &Request<'_>) -> bool {
 }
 
 /// What went wrong, for the operator. Never a query, never a header.
-fn tell(failure: &Failure, route: &Route, method: Method, peer: IpAddr) {
-    let (peer, route, method) = (text(&peer), text(&route.label), text(&method));
+fn tell(failure: &Failure, route: &Route, method: Method, from: IpAddr) {
+    let (peer, route, method) = (text(&from), text(&route.label), text(&method));
     match failure {
         Failure::Denied(why) => {
             log::warn("auth.denied", &[("peer", peer), ("route", route), ("reason", text(&why.reason()))]);
@@ -122,9 +122,11 @@ fn tell(failure: &Failure, route: &Route, method: Method, peer: IpAddr) {
         Failure::Engine(error) => {
             log::warn("engine.failed", &[("peer", peer), ("method", method), ("error", text(error))]);
         }
+        Failure::NotEnrolled(why) => enroll::tell(why, from),
         Failure::Malformed(_)
         | Failure::CredentialInQuery
         | Failure::ForeignOrigin
+        | Failure::PlainHttp
         | Failure::NoSuchRoute
         | Failure::WrongMethod { .. }
         | Failure::MediaType
@@ -145,7 +147,7 @@ mod tests {
             .filter(|route| matches!(route.access, Access::Public(_)))
             .map(|route| route.path)
             .collect();
-        assert_eq!(public, ["/health", "/ready", "/_lookout/health"]);
+        assert_eq!(public, ["/health", "/ready", "/_lookout/health", "/api/lookout/enroll"]);
     }
 
     #[test]
@@ -157,6 +159,8 @@ mod tests {
             (Method::Delete, "/_lookout/health", "wrong_method"),
             (Method::Get, "/_lookout/nothing", "no_such_route"),
             (Method::Get, "/_lookout/", "no_such_route"),
+            (Method::Post, "/api/lookout/enroll", "enroll"),
+            (Method::Get, "/api/lookout/enroll", "wrong_method"),
             (Method::Post, "/api/lookout/enrol", "no_such_route"),
             (Method::Get, "/health/", "engine"),
             (Method::Get, "/_lookoutx", "engine"),

@@ -13,6 +13,7 @@ use sha2::{Digest, Sha256};
 
 use super::certificate::{BadCertificate, ed25519_key_of};
 use super::denied::Denied;
+use super::enroll::{Enrollment, EnrollmentTerms};
 use super::exposure::{Acknowledged, Exposure};
 use super::hashed::{HashDenied, Hashed};
 use super::key::PublicKey;
@@ -44,10 +45,13 @@ pub(crate) struct Settings {
     pub(crate) audience: Option<String>,
     /// Whose word about the client's address is believed.
     pub(crate) trusted_proxies: Vec<Network>,
+    /// How a key may let itself in, where it may.
+    pub(crate) enrollment: Option<EnrollmentTerms>,
 }
 
 /// Checks credentials.
 pub(crate) struct Gate {
+    pub(crate) enrollment: Enrollment,
     guard: Shared<Arc<Guard>>,
     /// Counts replacements, so that a connection asks for the new guard only when there is one.
     generation: AtomicU64,
@@ -98,6 +102,7 @@ impl Gate {
         let derivations = Permits::new(ARGON2_AT_ONCE_MAX);
         let guard = Guard::new(settings.exposure, None, &derivations);
         Self {
+            enrollment: Enrollment::new(settings.enrollment),
             guard: Shared::new(Arc::new(guard)),
             generation: AtomicU64::new(1),
             skew_secs: settings.skew_secs,
@@ -137,7 +142,7 @@ impl Gate {
     }
 
     /// Puts other keys in force, beside the credentials there are.
-    pub(crate) fn replace_keyring(&self, keyring: Keyring) {
+    pub(super) fn replace_keyring(&self, keyring: Keyring) {
         self.guard.with(|guard| {
             if let Guard::Guarded(guarded) = &**guard {
                 let (tokens, hashed) = (guarded.tokens.clone(), guarded.hashed.clone());
@@ -148,10 +153,10 @@ impl Gate {
         self.generation.fetch_add(1, Ordering::SeqCst);
     }
 
-    /// The key of that id, while it is in force.
-    pub(crate) fn has_key(&self, public: &PublicKey) -> bool {
+    /// That key, while it is in force.
+    pub(super) fn find_key(&self, public: &PublicKey) -> Option<Arc<Key>> {
         let guard = self.guard.with(|guard| Arc::clone(guard));
-        guard.keyring().is_some_and(|keyring| keyring.find_public(public).is_some())
+        guard.keyring().and_then(|keyring| keyring.find_public(public).cloned())
     }
 
     /// Whether a credential is still good after it was marked on its connection. One that ended in

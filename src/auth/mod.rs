@@ -3,6 +3,7 @@
 mod certificate;
 mod denied;
 mod der;
+mod enroll;
 mod expiry;
 mod exposure;
 mod gate;
@@ -21,6 +22,7 @@ mod throttle;
 mod token;
 
 pub(crate) use denied::Denied;
+pub(crate) use enroll::{EnrollmentTerms, NotEnrolled};
 pub(crate) use exposure::{Acknowledged, Credential, Credentials, Exposure};
 pub(crate) use gate::{Gate, Pass, Settings};
 pub(crate) use key::{KeyId, SigningKey};

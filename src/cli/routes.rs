@@ -50,10 +50,10 @@ mod tests {
     }
 
     #[test]
-    fn nothing_but_the_health_of_the_agent_is_public() {
+    fn nothing_but_health_and_enrollment_is_public() {
         let list = list();
         let public = list.lines().filter(|line| line.split_whitespace().nth(2) == Some("public"));
         let paths: Vec<_> = public.filter_map(|line| line.split_whitespace().nth(1)).collect();
-        assert_eq!(paths, ["/health", "/ready", "/_lookout/health"]);
+        assert_eq!(paths, ["/health", "/ready", "/_lookout/health", "/api/lookout/enroll"]);
     }
 }

@@ -8,10 +8,10 @@ use super::listener::path;
 use super::parse::{list, number, quoted};
 use super::secrets;
 use super::variables::{
-    AGENT_ID, AUTHORIZED_KEYS, AUTHORIZED_KEYS_FILE, MAX_CLOCK_SKEW_SECONDS, NONCE_LRU_SIZE, TOKEN_HASH,
-    TOKEN_HASH_FILE, TRUSTED_PROXIES, Variable,
+    AGENT_ID, AUTHORIZED_KEYS, AUTHORIZED_KEYS_FILE, ENROLLMENT_TOKEN, ENROLLMENT_TOKEN_FILE,
+    MAX_CLOCK_SKEW_SECONDS, NONCE_LRU_SIZE, TOKEN_HASH, TOKEN_HASH_FILE, TRUSTED_PROXIES, Variable,
 };
-use crate::auth::{Keyring, Network, Phc};
+use crate::auth::{EnrollmentTerms, Keyring, Network, Phc};
 use crate::limits::{AGENT_ID_BYTES_MAX, CLOCK_SKEW_CEILING, KEYRING_FILE_BYTES_MAX, NONCES_PER_KEY_CEILING};
 use crate::secret::Secret;
 use crate::sys::files;
@@ -79,6 +79,26 @@ pub(super) fn keyring(
     Ok(Some(keyring))
 }
 
+/// The one-time token, and the file its key goes to.
+pub(super) fn enrollment(
+    environment: &Environment,
+    findings: &mut Findings,
+) -> Result<Option<EnrollmentTerms>, Problem> {
+    let (direct, file) = (&ENROLLMENT_TOKEN, &ENROLLMENT_TOKEN_FILE);
+    let Some(found) = secrets::token(environment, direct, file, findings)? else { return Ok(None) };
+    match keys_file(environment) {
+        Ok(Some((_, keys_file))) => {
+            Ok(Some(EnrollmentTerms { token: found.token, keys_file: keys_file.to_owned() }))
+        }
+        Ok(None) => {
+            let what = "it lets a key into the keys file, and none is named";
+            Err(Problem::new(&[found.from, &AUTHORIZED_KEYS], what, "set AUTHORIZED_KEYS too, or unset it"))
+        }
+        // Told where the keys are read.
+        Err(_) => Ok(None),
+    }
+}
+
 pub(super) fn skew(environment: &Environment) -> Result<u64, Problem> {
     number(environment, &MAX_CLOCK_SKEW_SECONDS, 1..=CLOCK_SKEW_CEILING)
 }
@@ -115,7 +135,7 @@ pub(super) fn trusted_proxies(environment: &Environment, findings: &mut Findings
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::Config;
+    use crate::config::{Config, specimens};
 
     fn problem(values: &[(&str, &str)]) -> String {
         let problems = Config::read(&Environment::of(values)).err().unwrap();
@@ -127,6 +147,28 @@ mod tests {
         let good = "$argon2id$v=19$m=19456,t=2,p=1$c29tZXNhbHQxMjM0NTY3OA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
         assert!(Config::read(&Environment::of(&[("TOKEN_HASH", good)])).is_ok());
         assert!(problem(&[("TOKEN_HASH", "$argon2i$v=19$m=1")]).contains("lookout hash-token"));
+    }
+
+    #[test]
+    fn an_enrollment_token_needs_a_file_for_its_key() {
+        let keys = specimens::file("identity", "keys", "", 0o600);
+        let (token, keys) = (("ENROLLMENT_TOKEN", "0123456789abcdef"), keys.to_str().unwrap());
+        for (variable, is_offered) in [(Some(token), true), (None, false)] {
+            let values: Vec<_> = variable.into_iter().chain([("AUTHORIZED_KEYS", keys)]).collect();
+            let config = Config::read(&Environment::of(&values)).ok().unwrap();
+            assert_eq!(config.server.auth.enrollment.is_some(), is_offered);
+        }
+        let told = problem(&[("TOKEN", "0123456789abcdef"), token]);
+        assert!(
+            told.starts_with("ENROLLMENT_TOKEN, AUTHORIZED_KEYS: ") && told.contains("set AUTHORIZED_KEYS")
+        );
+        let both = [token, ("AUTHORIZED_KEYS", keys), ("ENROLLMENT_TOKEN_FILE", keys)];
+        assert!(problem(&both).starts_with("ENROLLMENT_TOKEN, ENROLLMENT_TOKEN_FILE: both are set"));
+        let empty = [("AUTHORIZED_KEYS", keys), ("ENROLLMENT_TOKEN_FILE", keys)];
+        assert!(problem(&empty).starts_with("ENROLLMENT_TOKEN_FILE: it holds nothing"));
+        let weak = [("ENROLLMENT_TOKEN", "changeme"), ("AUTHORIZED_KEYS", keys)];
+        let warnings = Config::read(&Environment::of(&weak)).ok().unwrap().warnings;
+        assert!(warnings.iter().any(|warning| warning.to_string().starts_with("ENROLLMENT_TOKEN: ")));
     }
 
     #[test]

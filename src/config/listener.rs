@@ -24,6 +24,8 @@ pub(super) fn read(environment: &Environment, findings: &mut Findings) -> Option
     let nonces_per_key = findings.take(identity::nonces(environment));
     let audience = findings.take(identity::agent_id(environment));
     let trusted_proxies = identity::trusted_proxies(environment, findings);
+    let enrollment = identity::enrollment(environment, findings);
+    let enrollment = findings.take(enrollment);
     let most = u64::try_from(CONNECTIONS_CEILING).unwrap_or(u64::MAX);
     let connections_max = findings.take(number(environment, &CONNECTIONS_MAX, 1..=most));
     let exposure = exposure::read(environment, ip, findings);
@@ -39,6 +41,7 @@ pub(super) fn read(environment: &Environment, findings: &mut Findings) -> Option
         nonces_per_key: nonces_per_key?,
         audience: audience?,
         trusted_proxies: trusted_proxies?,
+        enrollment: enrollment?,
     };
     Some(Settings { address, tls, connections_max: connections_max?, auth, allowed_origins })
 }

@@ -109,6 +109,8 @@ variables! {
         TOKEN_HASH_FILE: SecretPath, Nothing, "file that holds TOKEN_HASH";
         AUTHORIZED_KEYS: Plain, Nothing, "file of the keys that may sign, or show a certificate";
         AUTHORIZED_KEYS_FILE: Plain, Nothing, "the same, under another name";
+        ENROLLMENT_TOKEN: Secret, Nothing, "one-time token with which a key enrols itself";
+        ENROLLMENT_TOKEN_FILE: SecretPath, Nothing, "file that holds ENROLLMENT_TOKEN";
         TRUSTED_PROXIES: Plain, Nothing, "addresses whose X-Forwarded-For is believed";
         MAX_CLOCK_SKEW_SECONDS: Plain, Value("60"), "how far a signature's time may be off, 1 to 900";
         NONCE_LRU_SIZE: Plain, Value("100000"), "signatures of a key remembered, 1 to 10000000";
@@ -143,8 +145,6 @@ variables! {
     }
     Refused {
         TOKEN_ALLOW: Plain, Value("all"), "what the token permits";
-        ENROLLMENT_TOKEN: Secret, Nothing, "one-time token with which a key enrols itself";
-        ENROLLMENT_TOKEN_FILE: SecretPath, Nothing, "file that holds ENROLLMENT_TOKEN";
         AUDIT_LOG: Plain, Nothing, "stdout, stderr or a path: where the audit trail goes";
         AUDIT_BUFFER_SIZE: Plain, Value("256"), "audit records that are kept in memory";
         AUDIT_REQUIRED: Plain, Value("false"), "refuse what cannot be audited";

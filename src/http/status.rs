@@ -18,6 +18,7 @@ impl Status {
     pub(crate) const EXPECTATION_FAILED: Self = Self(417);
     pub(crate) const TOO_MANY_REQUESTS: Self = Self(429);
     pub(crate) const HEAD_TOO_LARGE: Self = Self(431);
+    pub(crate) const INTERNAL_ERROR: Self = Self(500);
     pub(crate) const NOT_IMPLEMENTED: Self = Self(501);
     pub(crate) const BAD_GATEWAY: Self = Self(502);
     pub(crate) const UNAVAILABLE: Self = Self(503);
@@ -39,6 +40,7 @@ impl Status {
             417 => "Expectation Failed",
             429 => "Too Many Requests",
             431 => "Request Header Fields Too Large",
+            500 => "Internal Server Error",
             501 => "Not Implemented",
             502 => "Bad Gateway",
             503 => "Service Unavailable",

@@ -9,10 +9,11 @@ use std::time::Duration;
 
 use super::Shutdown;
 use crate::clock::{self, Deadline};
-use crate::limits::{ACCEPT_PAUSE_MILLIS, KEEPALIVE_SECS, STRANGERS_PER_PEER_MAX, TICK_MILLIS};
+use crate::limits::{ACCEPT_PAUSE_MILLIS, KEEPALIVE_SECS, SETTLED_SECS, STRANGERS_PER_PEER_MAX, TICK_MILLIS};
 use crate::log::{self, number, text};
 use crate::permits::{Permit, Permits};
 use crate::shared::Shared;
+use crate::sys::memory;
 use crate::sys::poll::{Watch, wait};
 use crate::sys::sockets;
 
@@ -217,9 +218,16 @@ pub(crate) fn accept(
     shutdown: &Shutdown,
     mut serve: impl FnMut(Guest) -> io::Result<()>,
 ) {
-    let next = || -> io::Result<Option<Guest>> {
+    let mut settled = Deadline::NEVER;
+    let mut next = || -> io::Result<Option<Guest>> {
         let mut watches = [Watch::readable(listener), Watch::readable(shutdown)];
-        wait(&mut watches, Deadline::NEVER)?;
+        if !wait(&mut watches, settled)? {
+            // Those who came have settled, and given up what they were received with.
+            memory::give_back_heap();
+            settled = Deadline::NEVER;
+            return Ok(None);
+        }
+        settled = Deadline::after_secs(SETTLED_SECS);
         let Some(place) = place(guests, shutdown) else { return Ok(None) };
         let (socket, peer) = listener.accept()?;
         let guest = guests.admit(socket, peer, place);

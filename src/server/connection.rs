@@ -17,6 +17,7 @@ use crate::limits::{
 use crate::log::{self, text};
 use crate::net::listen::Guest;
 use crate::net::{Conn, Wire, is_tick};
+use crate::sys::memory;
 use crate::sys::poll::{Watch, wait};
 
 /// Why a connection ended.
@@ -59,19 +60,10 @@ pub(super) struct Talk<'h> {
 }
 
 fn converse(house: &House, guest: &Guest) -> End {
-    let tls = house.tls.with(|tls| tls.clone());
-    let connected = Conn::accepted(Arc::clone(&guest.socket), tls.as_ref()).and_then(|mut conn| {
-        conn.handshake(Deadline::after_secs(TLS_HANDSHAKE_SECS))?;
-        Ok(conn)
-    });
-    let conn = match connected {
-        Ok(conn) => conn,
+    let mut talk = match meet(house, guest) {
+        Ok(talk) => talk,
         Err(error) => return End::Handshake(error),
     };
-    let pass = Pass::new(conn.peer_certificate());
-    let is_private = tls.is_some() || guest.peer.ip().to_canonical().is_loopback();
-    let wire = Wire::new(conn, HEAD_BUFFER_BYTES);
-    let mut talk = Talk { house, wire, line: Line::default(), out: Vec::new(), pass, is_private };
     loop {
         let end = match await_head(&mut talk, guest) {
             Ok(at) => exchange(&mut talk, guest, at),
@@ -87,6 +79,18 @@ fn converse(house: &House, guest: &Guest) -> End {
             Some(end) => return end,
         }
     }
+}
+
+/// Agrees on TLS, where there is any, and looks at the certificate the client showed.
+#[inline(never)]
+fn meet<'h>(house: &'h House, guest: &Guest) -> io::Result<Talk<'h>> {
+    let tls = house.tls.with(|tls| tls.clone());
+    let mut conn = Conn::accepted(Arc::clone(&guest.socket), tls.as_ref())?;
+    conn.handshake(Deadline::after_secs(TLS_HANDSHAKE_SECS))?;
+    let pass = Pass::new(conn.peer_certificate());
+    let is_private = tls.is_some() || guest.peer.ip().to_canonical().is_loopback();
+    let wire = Wire::new(conn, HEAD_BUFFER_BYTES);
+    Ok(Talk { house, wire, line: Line::default(), out: Vec::new(), pass, is_private })
 }
 
 /// Waits for a whole head; says where it lies in what was received.
@@ -130,6 +134,7 @@ fn await_first_byte(talk: &mut Talk<'_>, guest: &Guest) -> Result<(), End> {
         talk.wire.release();
         talk.line.clear();
         talk.out = Vec::new();
+        memory::give_back_stack();
         guest.is_idle();
         if talk.house.shutdown.has_begun() {
             return Err(End::Draining);
@@ -144,7 +149,9 @@ fn await_first_byte(talk: &mut Talk<'_>, guest: &Guest) -> Result<(), End> {
     }
 }
 
-/// One request and its answer; `None` goes on with the next.
+/// One request and its answer; `None` goes on with the next. Kept apart, so that its large frame
+/// is gone while the connection sleeps.
+#[inline(never)]
 fn exchange(talk: &mut Talk<'_>, guest: &Guest, (start, end): (usize, usize)) -> Option<End> {
     let (space, range) = talk.wire.take(end);
     let bytes = space.get(range).and_then(|head| head.get(start..)).unwrap_or_default();

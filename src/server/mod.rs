@@ -75,10 +75,16 @@ impl Running {
         &self.house.agent
     }
 
+    /// Lets no key in meanwhile, so that files are read and put in force as one step.
+    pub(crate) fn between_enrollments<R>(&self, meanwhile: impl FnOnce() -> R) -> R {
+        self.house.gate.enrollment.pause(meanwhile)
+    }
+
     /// Puts new credentials and certificates in force, and ends whoever came in with one that is
     /// no longer good. Says how many that were.
     pub(crate) fn reload(&self, settings: Settings) -> usize {
         self.house.tls.with(|tls| *tls = settings.tls);
+        self.house.gate.enrollment.replace(settings.auth.enrollment);
         let good = self.house.gate.replace(settings.auth.exposure);
         self.guests.close_unless(|mark| good.contains(&mark))
     }

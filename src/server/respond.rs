@@ -12,6 +12,7 @@ use crate::log::{self, text};
 use crate::net::relay::relay;
 use crate::net::{Conn, is_tick};
 use crate::policy::engine::Pace;
+use crate::sys::memory;
 use crate::sys::poll::{Watch, wait};
 
 /// What the request says about its answer.
@@ -170,6 +171,7 @@ fn put(talk: &mut Talk<'_>, content: &[u8], is_last: bool, ending: Ending) -> io
 /// The Engine is silent: sleeps until it speaks, the client leaves, or, where the answer need never
 /// end, the agent does. One that will end is given the time the agent has left.
 fn wait_quietly(talk: &Talk<'_>, incoming: &Incoming, pace: Pace) -> Result<(), End> {
+    memory::give_back_stack();
     let on_end = match pace {
         Pace::Endless => Watch::readable(&talk.house.shutdown),
         Pace::Prompt | Pace::Slow => Watch::nothing(),

@@ -1,7 +1,7 @@
 //! Open, then look at what was opened: every check is made on the descriptor, never on the name.
 
 use std::fmt;
-use std::fs::OpenOptions;
+use std::fs::{File, OpenOptions};
 use std::io::{self, Read};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
@@ -42,6 +42,12 @@ pub(crate) fn read_trusted(path: &Path, most: u64) -> Result<Taken, BadFile> {
     let mut options = OpenOptions::new();
     options.read(true).custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY);
     let file = options.open(path).map_err(BadFile::Unreadable)?;
+    let concerns = check(&file)?;
+    Ok(Taken { bytes: Secret::new(read_all(&file, most)?), concerns })
+}
+
+/// Refuses what is no file, or one that others may change.
+pub(super) fn check(file: &File) -> Result<Vec<Concern>, BadFile> {
     let status = file.metadata().map_err(BadFile::Unreadable)?;
     if !status.is_file() {
         return Err(BadFile::NotRegular);
@@ -57,6 +63,11 @@ pub(crate) fn read_trusted(path: &Path, most: u64) -> Result<Taken, BadFile> {
     if status.uid() != 0 && status.uid() != ids::user() {
         concerns.push(Concern::Owner(status.uid()));
     }
+    Ok(concerns)
+}
+
+/// Everything from where the file stands to its end.
+pub(super) fn read_all(file: &File, most: u64) -> Result<Vec<u8>, BadFile> {
     // Sized beforehand, so that no copy of a secret is left behind by growing.
     let capacity = usize::try_from(most.saturating_add(1)).unwrap_or(usize::MAX);
     let mut bytes = Zeroizing::new(Vec::with_capacity(capacity));
@@ -64,7 +75,7 @@ pub(crate) fn read_trusted(path: &Path, most: u64) -> Result<Taken, BadFile> {
     if u64::try_from(bytes.len()).unwrap_or(u64::MAX) > most {
         return Err(BadFile::TooLarge(most));
     }
-    Ok(Taken { bytes: Secret::new(std::mem::take(&mut *bytes)), concerns })
+    Ok(std::mem::take(&mut *bytes))
 }
 
 impl fmt::Display for BadFile {

@@ -2,6 +2,8 @@
 
 pub(crate) mod files;
 pub(crate) mod ids;
+pub(crate) mod lines;
+pub(crate) mod memory;
 pub(crate) mod poll;
 pub(crate) mod signals;
 pub(crate) mod sockets;
