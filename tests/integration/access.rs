@@ -73,14 +73,22 @@ fn expect_denied(answer: &Message, reason: &str, what: &str) {
 #[test]
 fn no_route_but_the_public_ones_is_open_to_a_stranger() {
     let engine = Engine::obliging();
-    let agent = Agent::start(&engine);
+    let agent = Agent::start_with(&engine, &[("TRUSTED_PROXIES", "127.0.0.1")]);
+    // Each attempt comes from another address, or the tenth would be the last.
+    let mut attempts = 0_u32;
+    let mut attempt = |line: &str, fields: &str| {
+        attempts += 1;
+        let [_, high, middle, low] = attempts.to_be_bytes();
+        ask(&agent, line, &format!("X-Forwarded-For: 10.{high}.{middle}.{low}\r\n{fields}"))
+    };
     for line in guarded() {
-        expect_denied(&ask(&agent, &line, ""), "no_credentials", &line);
+        expect_denied(&attempt(&line, ""), "no_credentials", &line);
         for place in PLACES {
             for wrong in ["wrong", &TOKEN[1..], &format!("{TOKEN}x"), &TOKEN.to_uppercase()] {
-                expect_denied(&ask(&agent, &line, &format!("{place}{wrong}\r\n")), "bad_token", &line);
+                expect_denied(&attempt(&line, &format!("{place}{wrong}\r\n")), "bad_token", &line);
             }
-            expect_denied(&ask(&agent, &line, &format!("{}\r\n", place.trim_end())), "no_credentials", &line);
+            let empty = format!("{}\r\n", place.trim_end());
+            expect_denied(&attempt(&line, &empty), "no_credentials", &line);
         }
     }
     agent.stop();

@@ -23,6 +23,7 @@ mod bodies;
 mod config;
 mod delivery;
 mod departures;
+mod enroll;
 mod environment;
 mod faults;
 mod framing;
