@@ -56,12 +56,13 @@ impl Denied {
         }
     }
 
-    /// Counts towards the limit of failures.
+    /// Counts towards the limit of failures. Who shows nothing guesses nothing: one `docker` without
+    /// its token would otherwise lock out everyone who shares its address.
     pub(super) fn is_counted(&self) -> bool {
         match self {
-            Self::NoCredentials | Self::BadToken | Self::Signature(_) | Self::Certificate(_) => true,
+            Self::BadToken | Self::Signature(_) | Self::Certificate(_) => true,
             Self::Body(why) => matches!(why, BodyError::Forged | BodyError::TooLarge(_)),
-            Self::Ended | Self::Throttled(_) | Self::Busy => false,
+            Self::NoCredentials | Self::Ended | Self::Throttled(_) | Self::Busy => false,
         }
     }
 }
