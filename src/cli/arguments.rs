@@ -77,7 +77,7 @@ const COMMANDS: &[Row] = &[
     Row { name: "version", about: "Say which version this is", arguments: Vec::new, ask: |_| Ask::Version },
 ];
 
-const ABOUT: &str = "Lookout stands in front of a Docker Engine and lets in whoever shows the token.";
+const ABOUT: &str = "Lookout stands in front of a Docker Engine and lets in whoever shows a good credential.";
 
 const MORE: &str = "\
 Configuration is environment variables and nothing else. `lookout config --explain` lists
