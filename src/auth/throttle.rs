@@ -1,9 +1,10 @@
 //! How often a peer may fail: so many times within a window that slides.
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::time::Duration;
 
+use crate::net::listen::customer;
 use crate::shared::Shared;
 
 /// Remembers failures. Times are spans since any one moment.
@@ -81,14 +82,6 @@ impl Book {
         if let Some((_, peer)) = self.by_last.pop_first() {
             self.failures.remove(&peer);
         }
-    }
-}
-
-/// One customer: an address, or a /64 of IPv6, which is the least a customer is given.
-fn customer(peer: IpAddr) -> IpAddr {
-    match peer.to_canonical() {
-        IpAddr::V4(address) => IpAddr::V4(address),
-        IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() >> 64 << 64)),
     }
 }
 

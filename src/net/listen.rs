@@ -116,7 +116,7 @@ impl Guests {
             mark: AtomicU64::new(0),
         });
         let number = self.0.entries.with(|entries| {
-            let strangers = entries.strangers.entry(group(peer.ip())).or_default();
+            let strangers = entries.strangers.entry(customer(peer.ip())).or_default();
             if *strangers >= STRANGERS_PER_PEER_MAX {
                 return None;
             }
@@ -166,7 +166,7 @@ impl Drop for Guest {
 
 impl Entries {
     fn forget_stranger(&mut self, peer: IpAddr) {
-        let peer = group(peer);
+        let peer = customer(peer);
         if let Some(count) = self.strangers.get_mut(&peer) {
             *count = count.saturating_sub(1);
             if *count == 0 {
@@ -197,13 +197,10 @@ impl Seat {
 }
 
 /// One customer: an address, or a /64 of IPv6, which is the least a customer is given.
-fn group(peer: IpAddr) -> IpAddr {
+pub(crate) fn customer(peer: IpAddr) -> IpAddr {
     match peer.to_canonical() {
         IpAddr::V4(address) => IpAddr::V4(address),
-        IpAddr::V6(address) => {
-            let prefix = u128::from_be_bytes(address.octets()) >> 64 << 64;
-            IpAddr::V6(Ipv6Addr::from(prefix))
-        }
+        IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() >> 64 << 64)),
     }
 }
 
@@ -358,11 +355,11 @@ mod tests {
     }
 
     #[test]
-    fn one_customer_is_one_group() {
-        let group_of = |text: &str| group(text.parse().unwrap());
-        assert_eq!(group_of("2001:db8:1:2::1"), group_of("2001:db8:1:2:ffff::9"));
-        assert_ne!(group_of("2001:db8:1:2::1"), group_of("2001:db8:1:3::1"));
-        assert_eq!(group_of("::ffff:192.0.2.1"), group_of("192.0.2.1"));
+    fn one_customer_is_known_by_one_address() {
+        let known_by = |text: &str| customer(text.parse().unwrap());
+        assert_eq!(known_by("2001:db8:1:2::1"), known_by("2001:db8:1:2:ffff::9"));
+        assert_ne!(known_by("2001:db8:1:2::1"), known_by("2001:db8:1:3::1"));
+        assert_eq!(known_by("::ffff:192.0.2.1"), known_by("192.0.2.1"));
     }
 
     #[test]
