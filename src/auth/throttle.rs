@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::net::IpAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use crate::net::listen::customer;
@@ -12,6 +13,9 @@ pub(crate) struct Throttle {
     failures_max: usize,
     window: Duration,
     peers_max: usize,
+    /// The second from which on every failure there was has left the window: until the next one
+    /// nobody who asks takes the lock.
+    quiet_from: AtomicU64,
     book: Shared<Book>,
 }
 
@@ -30,11 +34,15 @@ struct Book {
 impl Throttle {
     pub(crate) fn new(failures_max: usize, window_secs: u64, peers_max: usize) -> Self {
         let window = Duration::from_secs(window_secs);
-        Self { failures_max, window, peers_max, book: Shared::new(Book::default()) }
+        let quiet_from = AtomicU64::new(0);
+        Self { failures_max, window, peers_max, quiet_from, book: Shared::new(Book::default()) }
     }
 
     /// Whether the peer may try. Asking changes nothing.
     pub(crate) fn check(&self, peer: IpAddr, now: Duration) -> Result<(), RetryAfter> {
+        if now.as_secs() >= self.quiet_from.load(Ordering::Relaxed) {
+            return Ok(());
+        }
         self.book.with(|book| {
             let failures = book.failures.get(&customer(peer)).into_iter().flatten();
             let mut ends = failures.map(|at| at.saturating_add(self.window)).filter(|end| *end > now);
@@ -50,6 +58,8 @@ impl Throttle {
     /// The peer failed. In a full table whoever failed longest ago is forgotten for it.
     pub(crate) fn fail(&self, peer: IpAddr, now: Duration) {
         let peer = customer(peer);
+        let ends = now.saturating_add(self.window).as_secs().saturating_add(1);
+        self.quiet_from.fetch_max(ends, Ordering::Relaxed);
         self.book.with(|book| {
             book.forget_expired(self.window, now);
             if !book.failures.contains_key(&peer) && book.failures.len() >= self.peers_max {
