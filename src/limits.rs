@@ -117,6 +117,11 @@ pub(crate) const SKEW_WARN_SECS: u64 = 30;
 /// The body of a request signed with version 1 or 2, which is held whole before it is believed.
 /// Beyond: 413. Version 3 streams.
 pub(crate) const SIGNED_BODY_BYTES_MAX: usize = 32 * 1024 * 1024;
+/// Bodies up to this are held without a place, so that large ones do not keep small calls waiting.
+pub(crate) const HELD_FREE_BYTES: usize = 16 * 1024;
+/// Such a body has come whole within this, which is how long a stamp is good for, unless the
+/// operator says otherwise. Beyond: 400.
+pub(crate) const HELD_BODY_SECS: u64 = 60;
 /// Such bodies at once: 128 MiB in all. Beyond: they wait, and are 429 after `QUEUE_SECS`.
 pub(crate) const SIGNED_BODIES_MAX: usize = 4;
 /// How long a caller waits for its turn with something that is bounded. Beyond: 429.

@@ -4,7 +4,7 @@ use zeroize::Zeroizing;
 
 use super::failure::Failure;
 use super::route::{Access, Desk, Outcome, Response, Route};
-use crate::auth::NotEnrolled;
+use crate::auth::{Bodies, NotEnrolled};
 use crate::clock::Deadline;
 use crate::http::{Body, BodyError, Method, Request, Status};
 use crate::limits::{ENROLL_BODY_BYTES_MAX, ENROLL_BODY_SECS};
@@ -56,7 +56,7 @@ fn enroll(desk: &mut Desk<'_>, mut request: Request<'_>) -> Outcome {
 
 /// Strangers are told no more than of a path that does not exist.
 fn as_if_unknown(desk: &mut Desk<'_>, request: Request<'_>) -> Failure {
-    desk.gate.admit(desk.pass, request).map_or_else(Failure::from, |_| Failure::NoSuchRoute)
+    desk.gate.admit(desk.pass, request, Bodies::Hold).map_or_else(Failure::from, |_| Failure::NoSuchRoute)
 }
 
 /// All of a body, of which no copy is left behind: it holds a token.

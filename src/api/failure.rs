@@ -12,6 +12,8 @@ use super::route::{Reply, Response};
 pub(crate) enum Failure {
     Malformed(Malformed),
     Denied(Denied),
+    /// A body that was passed on is not what its signature announced.
+    Forged,
     CredentialInQuery,
     ForeignOrigin,
     /// What must not be read along would come over plain HTTP from beyond loopback.
@@ -39,6 +41,7 @@ impl Failure {
         match self {
             Self::Malformed(why) => why.status(),
             Self::Denied(why) => denied_status(why),
+            Self::Forged => Status::UNAUTHORIZED,
             Self::CredentialInQuery => Status::BAD_REQUEST,
             Self::ForeignOrigin | Self::PlainHttp => Status::FORBIDDEN,
             Self::NotEnrolled(why) => enrollment_status(why),
@@ -55,6 +58,7 @@ impl Failure {
         match self {
             Self::Malformed(why) => format!("lookout: {why}"),
             Self::Denied(why) => format!("lookout: {why}"),
+            Self::Forged => format!("lookout: {}", BodyError::Forged),
             Self::CredentialInQuery => {
                 "lookout: a credential in the query: send it as Authorization: Bearer".to_owned()
             }
@@ -98,6 +102,10 @@ impl Failure {
                     response.fields.push("X-Lookout-Reason", b"bad_token");
                 }
                 retry_after(&mut response, why.retry_after());
+            }
+            Self::Forged => {
+                response.fields.push("WWW-Authenticate", b"Bearer");
+                response.fields.push("X-Lookout-Reason", b"invalid-signature");
             }
             Self::WrongMethod { allow } => response.fields.push("Allow", allow.as_bytes()),
             Self::Malformed(_)
@@ -160,6 +168,7 @@ fn body_status(why: &BodyError) -> Status {
     match why {
         BodyError::Malformed(why) => why.status(),
         BodyError::TooLarge(_) => Status::PAYLOAD_TOO_LARGE,
+        BodyError::NoPlace => Status::TOO_MANY_REQUESTS,
         BodyError::Forged => Status::UNAUTHORIZED,
         BodyError::Cut | BodyError::Io(_) => Status::BAD_REQUEST,
     }
@@ -181,7 +190,7 @@ fn engine_sentence(error: &docker::Error) -> String {
             "lookout: the Docker Engine's answer cannot be understood".to_owned()
         }
         docker::Error::Late => "lookout: the Docker Engine did not answer in time".to_owned(),
-        docker::Error::Body(why @ (BodyError::Malformed(_) | BodyError::TooLarge(_) | BodyError::Forged)) => {
+        docker::Error::Body(why @ (BodyError::Malformed(_) | BodyError::TooLarge(_) | BodyError::NoPlace | BodyError::Forged)) => {
             format!("lookout: {why}")
         }
         docker::Error::Body(BodyError::Cut | BodyError::Io(_)) => {
@@ -201,7 +210,7 @@ impl From<docker::Error> for Failure {
     fn from(error: docker::Error) -> Self {
         if matches!(error, docker::Error::Body(BodyError::Forged)) {
             // The caller is not who it seemed to be, which only the end of its body showed.
-            return Self::Denied(Denied::Body(BodyError::Forged));
+            return Self::Forged;
         }
         Self::Engine(error)
     }

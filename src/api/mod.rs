@@ -9,7 +9,7 @@ pub(crate) use route::{Access, Agent, Desk, Reply, Response, Route};
 
 use std::net::IpAddr;
 
-use crate::auth::{self, Denied};
+use crate::auth::{self, Bodies, Denied};
 use crate::docker;
 use crate::http::{Method, Request};
 use crate::log::{self, number, text};
@@ -68,6 +68,9 @@ pub(crate) fn answer(desk: &mut Desk<'_>, request: Request<'_>) -> Response {
     let route = find(method, path);
     log::debug("request", &[("peer", text(&peer)), ("method", text(&method)), ("path", text(&path))]);
     judge(desk, route, request).unwrap_or_else(|failure| {
+        if matches!(failure, Failure::Forged) {
+            desk.gate.note_forgery(peer);
+        }
         tell(&failure, route, method, peer);
         failure.response()
     })
@@ -80,12 +83,16 @@ fn judge(desk: &mut Desk<'_>, route: &'static Route, request: Request<'_>) -> Ou
     if auth::is_in_query(&request) {
         return Err(Failure::CredentialInQuery);
     }
-    let class = match route.access {
+    let (class, bodies) = match route.access {
         Access::Public(run) => return run(desk, request),
-        Access::Guarded(class, _) => class,
-        Access::Engine(_) => engine::classify(request.head.method, request.head.target.path()).class,
+        Access::Guarded(class, _) => (class, Bodies::Hold),
+        Access::Engine(_) => {
+            let row = engine::classify(request.head.method, request.head.target.path());
+            let streams = row.takes_archive() && request.head.upgrade.is_none();
+            (row.class, if streams { Bodies::Stream } else { Bodies::Hold })
+        }
     };
-    let known = desk.gate.admit(desk.pass, request)?;
+    let known = desk.gate.admit(desk.pass, request, bodies)?;
     let mark = known.principal().mark();
     (desk.on_admitted)(mark);
     if !desk.gate.confirms(desk.pass, mark) {
@@ -121,6 +128,10 @@ fn tell(failure: &Failure, route: &Route, method: Method, from: IpAddr) {
         }
         Failure::Engine(error) => {
             log::warn("engine.failed", &[("peer", peer), ("method", method), ("error", text(error))]);
+        }
+        Failure::Forged => {
+            let reason = "invalid-signature";
+            log::warn("auth.denied", &[("peer", peer), ("route", route), ("reason", text(&reason))]);
         }
         Failure::NotEnrolled(why) => enroll::tell(why, from),
         Failure::Malformed(_)

@@ -25,13 +25,12 @@ use super::throttle::Throttle;
 use super::token::{Tokens, digest, mark, presented};
 use super::{Authenticated, Principal};
 use crate::clock::{self, Deadline};
-use crate::http::{Body, Framing, Request, RequestHead};
+use crate::http::{Body, BodyError, Request, RequestHead};
 use crate::limits::{
-    ARGON2_AT_ONCE_MAX, FAILING_PEERS_MAX, FAILURE_WINDOW_SECS, FAILURES_PER_PEER_MAX, QUEUE_SECS,
-    SIGNED_BODIES_MAX, SIGNED_BODY_BYTES_MAX, SKEW_WARN_SECS, WRITE_STALL_SECS,
+    ARGON2_AT_ONCE_MAX, FAILING_PEERS_MAX, FAILURE_WINDOW_SECS, FAILURES_PER_PEER_MAX, HELD_BODY_SECS,
+    HELD_FREE_BYTES, QUEUE_SECS, SIGNED_BODIES_MAX, SIGNED_BODY_BYTES_MAX, SKEW_WARN_SECS,
 };
 use crate::log::{self, number, text};
-use crate::net::is_tick;
 use crate::permits::Permits;
 use crate::shared::Shared;
 
@@ -47,6 +46,15 @@ pub(crate) struct Settings {
     pub(crate) trusted_proxies: Vec<Network>,
     /// How a key may let itself in, where it may.
     pub(crate) enrollment: Option<EnrollmentTerms>,
+}
+
+/// What becomes of a body whose digest its head declares.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Bodies {
+    /// It is held and compared before anything is passed on.
+    Hold,
+    /// It is an archive of any size: it streams, and its end is held back until it is right.
+    Stream,
 }
 
 /// Checks credentials.
@@ -170,6 +178,7 @@ impl Gate {
         &self,
         pass: &mut Pass,
         mut request: Request<'c>,
+        bodies: Bodies,
     ) -> Result<Authenticated<Request<'c>>, Denied> {
         let generation = self.generation.load(Ordering::SeqCst);
         if pass.generation != generation {
@@ -179,7 +188,7 @@ impl Gate {
         let principal = match pass.guard.as_deref() {
             None | Some(Guard::Open(_)) => Principal::Anyone,
             Some(Guard::Guarded(guarded)) => {
-                let identified = self.identify(guarded, pass.certificate.as_ref(), &mut request);
+                let identified = self.identify(guarded, pass.certificate.as_ref(), &mut request, bodies);
                 identified.map_err(|denied| self.count(denied, request.peer))?
             }
         };
@@ -191,10 +200,11 @@ impl Gate {
         guarded: &Guarded,
         certificate: Option<&Result<PublicKey, BadCertificate>>,
         request: &mut Request<'_>,
+        bodies: Bodies,
     ) -> Result<Principal, Denied> {
         if let Some(keyring) = &guarded.keyring {
             if let Some(claim) = Claim::parse(&request.head)? {
-                return self.signed(keyring, &claim, request).map(Principal::Key);
+                return self.signed(keyring, &claim, request, bodies).map(Principal::Key);
             }
             if let Some(shown) = certificate {
                 return certified(keyring, shown, request.peer).map(Principal::Key);
@@ -219,6 +229,7 @@ impl Gate {
         keyring: &Keyring,
         claim: &Claim<'_>,
         request: &mut Request<'_>,
+        bodies: Bodies,
     ) -> Result<Arc<Key>, Denied> {
         let window = Window { now: clock::unix(), started: self.started, skew_secs: self.skew_secs };
         let key = claim.precheck(keyring, &self.nonces, window)?;
@@ -245,8 +256,12 @@ impl Gate {
             }
             SignatureDenied::from(refused)
         })?;
-        if claim.declared_body().is_some() {
-            request.body.announce(body).map_err(Denied::Body)?;
+        match (claim.declared_body(), bodies) {
+            (None, _) => {}
+            (Some(declared), Bodies::Stream) => request.body.announce(declared).map_err(Denied::Body)?,
+            // An Engine acts on JSON before it has seen its end, so it sees none that is not good.
+            (Some(declared), Bodies::Hold) if self.hash(&mut request.body)? == declared => {}
+            (Some(_), Bodies::Hold) => return Err(Denied::Body(BodyError::Forged)),
         }
         if let Some(skew) = claim.skew(window).filter(|skew| skew.as_secs() > SKEW_WARN_SECS) {
             log::warn("auth.clock_skew", &[("key", text(&key.id)), ("seconds", number(skew.as_secs()))]);
@@ -256,22 +271,18 @@ impl Gate {
 
     /// Holds a whole body, so that it can be hashed before anything is done with it.
     fn hash(&self, body: &mut Body<'_>) -> Result<[u8; 32], Denied> {
-        let place = match body.framing() {
-            Framing::None => None,
-            Framing::Length(_) | Framing::Chunked | Framing::UntilClose => {
-                let wait = Duration::from_secs(QUEUE_SECS);
-                Some(self.held_bodies.take_within(wait).ok_or(Denied::Busy)?)
-            }
-        };
-        let mut deadline = Deadline::after_secs(WRITE_STALL_SECS);
-        let mut seen = 0;
-        let held = body.hold(SIGNED_BODY_BYTES_MAX, place, &mut |error, received| {
-            if received > seen {
-                (seen, deadline) = (received, Deadline::after_secs(WRITE_STALL_SECS));
-            }
-            is_tick(error) && !deadline.passed()
-        });
-        Ok(digest(held.map_err(Denied::Body)?))
+        let deadline = Deadline::after_secs(HELD_BODY_SECS);
+        let mut take_place = || self.held_bodies.take_within(Duration::from_secs(QUEUE_SECS));
+        match body.hold(SIGNED_BODY_BYTES_MAX, HELD_FREE_BYTES, deadline, &mut take_place) {
+            Ok(bytes) => Ok(digest(bytes)),
+            Err(BodyError::NoPlace) => Err(Denied::Busy),
+            Err(error) => Err(Denied::Body(error)),
+        }
+    }
+
+    /// A caller turned out to be somebody else when its body ended.
+    pub(crate) fn note_forgery(&self, peer: IpAddr) {
+        self.throttle.fail(peer, clock::unix());
     }
 
     /// A failure counts against its address, and is hidden behind the limit once that is reached.

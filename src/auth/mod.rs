@@ -24,7 +24,7 @@ mod token;
 pub(crate) use denied::Denied;
 pub(crate) use enroll::{EnrollmentTerms, NotEnrolled};
 pub(crate) use exposure::{Acknowledged, Credential, Credentials, Exposure};
-pub(crate) use gate::{Gate, Pass, Settings};
+pub(crate) use gate::{Bodies, Gate, Pass, Settings};
 pub(crate) use key::{KeyId, SigningKey};
 pub(crate) use keyring::Keyring;
 pub(crate) use networks::Network;

@@ -81,7 +81,7 @@ fn status(wire: &mut Wire, deadline: Deadline) -> Result<Status, Unwell> {
 
 impl From<io::Error> for Unwell {
     fn from(error: io::Error) -> Self {
-        if net::is_tick(&error) { Self::Late } else { Self::Unreachable(error) }
+        if error.kind() == io::ErrorKind::TimedOut { Self::Late } else { Self::Unreachable(error) }
     }
 }
 

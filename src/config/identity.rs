@@ -14,7 +14,7 @@ use super::variables::{
 use crate::auth::{EnrollmentTerms, Keyring, Network, Phc};
 use crate::limits::{AGENT_ID_BYTES_MAX, CLOCK_SKEW_CEILING, KEYRING_FILE_BYTES_MAX, NONCES_PER_KEY_CEILING};
 use crate::secret::Secret;
-use crate::sys::files;
+use crate::sys::files::{self, Concern};
 
 /// A hash of a token, the variable it came from, and its text.
 pub(super) type Hash = (&'static str, Phc, Secret<String>);
@@ -57,12 +57,13 @@ pub(super) fn keyring(
         Problem::new(&[variable], format!("{shown} {bad}"), remedy)
     })?;
     for concern in taken.concerns {
-        findings.warn(
-            "config.loose_file",
-            &[variable],
-            format!("{shown} is not well kept"),
-            concern.to_string(),
-        );
+        let what = format!("{shown} is not well kept");
+        match concern {
+            Concern::Readable(_) => return Err(Problem::new(&[variable], what, concern.to_string())),
+            Concern::Owner(_) => {
+                findings.warn("config.loose_file", &[variable], what, concern.to_string());
+            }
+        }
     }
     let keyring = Keyring::parse(taken.bytes.expose()).map_err(|bad| {
         Problem::new(&[variable], format!("{shown}: {bad}"), "mend that line, or take it out")

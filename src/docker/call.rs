@@ -90,17 +90,17 @@ impl From<Error> for Attempt {
 impl Docker {
     /// Sends a request on the client's line and waits for the answer's head.
     pub(crate) fn call(&self, line: &mut Line, mut ask: Ask<'_, '_>) -> Result<Answer, Error> {
-        let (connect, deadline) = match ask.patience {
-            Patience::Bounded => (Deadline::after(self.head_within), Deadline::after(self.head_within)),
-            Patience::Unbounded => (Deadline::after(self.head_within), Deadline::NEVER),
-            Patience::Within(span) => (Deadline::after(span), Deadline::after(span)),
+        let (connect, within) = match ask.patience {
+            Patience::Bounded => (self.head_within, Some(self.head_within)),
+            Patience::Unbounded => (self.head_within, None),
+            Patience::Within(span) => (span, Some(span)),
         };
         ask.head.extend_from_slice(b"\r\n");
         // A repeated question does no harm; anything else first looks whether the Engine hung up.
         let kept =
             line.link.take().and_then(|mut link| (ask.method.is_safe() || link.is_quiet()).then_some(link));
         if let Some(link) = kept {
-            match exchange(link, line, &mut ask, deadline) {
+            match exchange(link, line, &mut ask, within) {
                 Err(Attempt::Stale) => {}
                 Err(Attempt::Failed(error)) => return Err(error),
                 Ok(answer) => {
@@ -109,8 +109,8 @@ impl Docker {
                 }
             }
         }
-        let link = Link::new(self.address.connect(connect)?);
-        let outcome = exchange(link, line, &mut ask, deadline);
+        let link = Link::new(self.address.connect(Deadline::after(connect))?);
+        let outcome = exchange(link, line, &mut ask, within);
         line.give_back(ask.head);
         outcome.map_err(|attempt| match attempt {
             Attempt::Failed(error) => error,
@@ -124,13 +124,15 @@ fn exchange(
     mut link: Link,
     line: &mut Line,
     ask: &mut Ask<'_, '_>,
-    deadline: Deadline,
+    within: Option<Duration>,
 ) -> Result<Answer, Attempt> {
     let sent_whole = match send(&mut link, ask) {
         Ok(sent_whole) => sent_whole,
         Err(Unsent::Stale) => return Err(Attempt::Stale),
         Err(Unsent::Failed(error)) => return Err(Attempt::Failed(error)),
     };
+    // From here on the Engine has everything; how long the client took to send it is not its fault.
+    let deadline = within.map_or(Deadline::NEVER, Deadline::after);
     loop {
         let end = await_head(&mut link, ask, deadline)?;
         let (space, range) = link.wire.take(end);

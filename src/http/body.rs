@@ -1,12 +1,13 @@
 //! A body: content read from its connection, bounded by its framing.
 
 use std::fmt;
-use std::io;
+use std::io::{self, ErrorKind};
 use std::os::fd::BorrowedFd;
 
 use sha2::{Digest, Sha256};
 
 use super::{Framing, Malformed, Unframer};
+use crate::clock::Deadline;
 use crate::permits::Permit;
 
 /// Where a body's bytes come from: a client's connection, or whatever stands for one.
@@ -37,6 +38,8 @@ pub(crate) enum BodyError {
     Cut,
     /// More than may be held.
     TooLarge(usize),
+    /// Too many are held at once.
+    NoPlace,
     /// It is not what its digest announced.
     Forged,
     Io(io::Error),
@@ -69,19 +72,22 @@ impl<'c> Body<'c> {
         Self { source, framing, unframer, ready: 0, is_awaited, held: None, announced: None }
     }
 
-    /// Reads all of it, at most `most` bytes, to be read again by whoever comes next. `on_tick` is
-    /// asked, and told how much there is, whenever nothing came for a while; `place` is kept as
-    /// long as the bytes.
+    /// Reads all of it, at most `most` bytes and before the deadline, to be read again by whoever
+    /// comes next. More than `free` bytes need a place, which is kept as long as they are.
     pub(crate) fn hold(
         &mut self,
         most: usize,
-        place: Option<Permit>,
-        on_tick: &mut dyn FnMut(&io::Error, usize) -> bool,
+        free: usize,
+        deadline: Deadline,
+        take_place: &mut dyn FnMut() -> Option<Permit>,
     ) -> Result<&[u8], BodyError> {
-        let mut bytes = Vec::new();
+        let (mut bytes, mut place) = (Vec::new(), None);
         loop {
+            if deadline.passed() {
+                return Err(BodyError::Io(ErrorKind::TimedOut.into()));
+            }
             match self.fill() {
-                Err(BodyError::Io(error)) if on_tick(&error, bytes.len()) => continue,
+                Err(BodyError::Io(error)) if error.kind() == ErrorKind::WouldBlock => continue,
                 outcome => outcome?,
             }
             if self.ready == 0 {
@@ -89,6 +95,9 @@ impl<'c> Body<'c> {
             }
             if bytes.len().saturating_add(self.ready) > most {
                 return Err(BodyError::TooLarge(most));
+            }
+            if place.is_none() && bytes.len().saturating_add(self.ready) > free {
+                place = Some(take_place().ok_or(BodyError::NoPlace)?);
             }
             bytes.extend_from_slice(self.content());
             self.consume(self.ready);
@@ -161,6 +170,10 @@ impl<'c> Body<'c> {
     pub(crate) fn consume(&mut self, count: usize) {
         if let Some(held) = &mut self.held {
             held.at = held.at.saturating_add(count);
+            if held.at >= held.bytes.len() {
+                // Its memory and its place go as soon as the last byte has gone on.
+                *held = Held { bytes: Vec::new(), at: 0, _place: None };
+            }
             return;
         }
         let count = count.min(self.ready);
@@ -220,6 +233,7 @@ impl fmt::Display for BodyError {
             Self::Malformed(why) => why.fmt(f),
             Self::Cut => f.write_str("the client ended in the middle of its body"),
             Self::TooLarge(most) => write!(f, "a body of more than {most} bytes, which is what can be held"),
+            Self::NoPlace => f.write_str("too many bodies are held at once: try again"),
             Self::Forged => f.write_str("a body that is not what its digest announced"),
             Self::Io(error) => error.fmt(f),
         }

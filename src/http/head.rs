@@ -97,7 +97,8 @@ pub(crate) fn request_head<'h>(
     let target = Target::parse(target)?;
     let framing = Framing::of_request(headers, is_http_10)?;
     let connection = Connection::of(headers);
-    let (mut hosts, mut expects_continue, mut upgrade) = (0_u8, false, None);
+    let (mut hosts, mut expects_continue) = (0_u8, false);
+    let (mut upgrades, mut upgrade) = (0_u8, None);
     for header in headers {
         match header.name.len() {
             4 if header.name.eq_ignore_ascii_case("host") => hosts = hosts.saturating_add(1),
@@ -107,7 +108,11 @@ pub(crate) fn request_head<'h>(
                 }
                 expects_continue = !is_http_10;
             }
-            7 if header.name.eq_ignore_ascii_case("upgrade") => upgrade = Some(header.value),
+            7 if header.name.eq_ignore_ascii_case("upgrade") => {
+                // Two of them are none: whoever reads the other one disagrees.
+                upgrade = if upgrades == 0 { Some(header.value) } else { None };
+                upgrades = upgrades.saturating_add(1);
+            }
             _ => {}
         }
     }
@@ -124,7 +129,7 @@ pub(crate) fn request_head<'h>(
         is_http_10,
         keep_alive: connection.keeps_alive(is_http_10),
         expects_continue,
-        upgrade: upgrade.filter(|_| !is_http_10),
+        upgrade: upgrade.filter(|_| !is_http_10 && connection.upgrade),
         names_fields: connection.names_fields,
     })
 }
@@ -197,6 +202,8 @@ fn nominated(headers: Headers<'_>, name: &str) -> bool {
 struct Connection {
     close: bool,
     keep_alive: bool,
+    /// An Upgrade field without this word was not meant for us.
+    upgrade: bool,
     names_fields: bool,
 }
 
@@ -209,7 +216,9 @@ impl Connection {
                 connection.close = true;
             } else if token.eq_ignore_ascii_case(b"keep-alive") {
                 connection.keep_alive = true;
-            } else if !token.eq_ignore_ascii_case(b"upgrade") {
+            } else if token.eq_ignore_ascii_case(b"upgrade") {
+                connection.upgrade = true;
+            } else {
                 connection.names_fields = true;
             }
         }

@@ -235,7 +235,8 @@ pub(crate) fn accept(
     };
     while !shutdown.has_begun() {
         let outcome = match next() {
-            Ok(Some(guest)) => serve(guest),
+            // No thread for it: as short of something as the machine can be.
+            Ok(Some(guest)) => serve(guest).map_err(io::Error::other),
             Ok(None) => Ok(()),
             Err(error) => Err(error),
         };
@@ -288,7 +289,6 @@ fn verdict(error: &io::Error) -> Verdict {
     match error.raw_os_error() {
         Some(libc::EMFILE | libc::ENFILE | libc::ENOBUFS | libc::ENOMEM) => Verdict::Pause,
         Some(libc::EBADF | libc::EINVAL | libc::ENOTSOCK | libc::EOPNOTSUPP | libc::EFAULT) => Verdict::Stop,
-        // A thread could not be started: as short of something as the machine can be.
         None if error.kind() == ErrorKind::Other => Verdict::Pause,
         // accept(2) hands on network errors of the very connection; treat them as its end.
         _ => Verdict::PeerLeft,

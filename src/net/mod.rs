@@ -48,7 +48,8 @@ impl Conn {
     }
 
     pub(crate) fn unix(path: &Path) -> io::Result<Self> {
-        let conn = Self { socket: Socket::Unix(UnixStream::connect(path)?), tls: None, has_written: false };
+        let socket = sockets::connect_unix(path, Duration::from_millis(TICK_MILLIS))?;
+        let conn = Self { socket: Socket::Unix(socket), tls: None, has_written: false };
         conn.prepare()?;
         Ok(conn)
     }
@@ -83,18 +84,32 @@ impl Conn {
         }
     }
 
-    /// Agrees on TLS, where there is any.
+    /// Agrees on TLS, where there is any. A peer that drips its bytes meets the deadline too.
     pub(crate) fn handshake(&mut self, deadline: Deadline) -> io::Result<()> {
-        let Some(tls) = &mut self.tls else { return Ok(()) };
-        while tls.is_handshaking() {
-            match tls.complete_io(&mut &self.socket) {
-                Ok(_) => {}
-                Err(error) if is_tick(&error) && !deadline.passed() => {}
-                Err(error) if is_tick(&error) => return Err(ErrorKind::TimedOut.into()),
-                Err(error) => return Err(error),
+        while self.tls.as_ref().is_some_and(|tls| tls.is_handshaking()) {
+            if deadline.passed() {
+                return Err(ErrorKind::TimedOut.into());
+            }
+            match self.flush().and_then(|()| self.receive_tls()) {
+                Ok(0) => return Err(ErrorKind::UnexpectedEof.into()),
+                Err(error) if !is_tick(&error) => return Err(error),
+                Ok(_) | Err(_) => {}
             }
         }
-        Ok(())
+        // What TLS still has to say goes out with the first answer, if it does not now.
+        self.flush().or_else(|error| if is_tick(&error) { Ok(()) } else { Err(error) })
+    }
+
+    /// Reads from the socket once and decrypts what came.
+    fn receive_tls(&mut self) -> io::Result<usize> {
+        let Some(tls) = &mut self.tls else { return Ok(0) };
+        let count = tls.read_tls(&mut &self.socket)?;
+        if let Err(error) = tls.process_new_packets() {
+            // The alert that says why; a peer that does not take it has other worries.
+            let _ = tls.write_tls(&mut &self.socket);
+            return Err(io::Error::new(ErrorKind::InvalidData, error));
+        }
+        Ok(count)
     }
 
     /// The certificate the peer showed, and proved to hold the key of.
@@ -106,21 +121,18 @@ impl Conn {
     /// Waits no longer than a tick; 0 is the peer's end.
     pub(crate) fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
         let Some(tls) = &mut self.tls else { return (&self.socket).read(into) };
-        loop {
-            match tls.reader().read(into) {
-                Err(error) if error.kind() == ErrorKind::WouldBlock => {}
-                done => return done,
-            }
-            while tls.wants_write() {
-                tls.write_tls(&mut &self.socket)?;
-            }
-            tls.read_tls(&mut &self.socket)?;
-            if let Err(error) = tls.process_new_packets() {
-                // The alert that says why; a peer that does not take it has other worries.
-                let _ = tls.write_tls(&mut &self.socket);
-                return Err(io::Error::new(ErrorKind::InvalidData, error));
-            }
+        match tls.reader().read(into) {
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+            done => return done,
         }
+        // A peer that reads nothing must not keep us from reading; what is owed goes out later.
+        match self.flush() {
+            Err(error) if !is_tick(&error) => return Err(error),
+            _ => {}
+        }
+        self.receive_tls()?;
+        // Nothing but a part of a record is a tick: whoever waits looks at its deadline.
+        self.tls.as_mut().map_or(Ok(0), |tls| tls.reader().read(into))
     }
 
     /// Writes what fits within a tick.
@@ -235,10 +247,12 @@ impl Conn {
         }
     }
 
-    /// Decrypted bytes wait that the socket knows nothing of.
+    /// Decrypted bytes wait that the socket knows nothing of, or the peer's last word came with
+    /// them: its socket may then stay silent for ever.
     fn is_buffered(&mut self) -> bool {
         self.tls.as_mut().is_some_and(|tls| {
-            tls.process_new_packets().is_ok_and(|state| state.plaintext_bytes_to_read() > 0)
+            tls.process_new_packets()
+                .is_ok_and(|state| state.plaintext_bytes_to_read() > 0 || state.peer_has_closed())
         })
     }
 
@@ -290,7 +304,7 @@ impl Write for &Socket {
     }
 }
 
-/// Nothing happened for a tick.
+/// Nothing happened for a tick. A time-out of the kernel's is something else: the peer is dead.
 pub(crate) fn is_tick(error: &io::Error) -> bool {
-    matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut)
+    error.kind() == ErrorKind::WouldBlock
 }

@@ -33,6 +33,7 @@ pub(crate) fn relay(client: &mut Wire, engine: &mut Wire, shutdown: &Shutdown) -
             // The Engine takes nothing more; what it still says is worth hearing.
             log::debug("relay.input_ended", &[("error", text(&error))]);
             up.over = true;
+            let _ = engine.conn.end_writing();
         }
         down.turn(engine, client, from_engine)?;
         if up.over && down.over {
@@ -43,10 +44,11 @@ pub(crate) fn relay(client: &mut Wire, engine: &mut Wire, shutdown: &Shutdown) -
         let client_writes = !engine.received().is_empty() || client.conn.owes();
         let engine_writes = (!up.over && !client.received().is_empty()) || engine.conn.owes();
         let mut watches = [
-            watch(client, &up, client_writes),
-            watch(engine, &down, engine_writes),
+            watch(client, &up, client_writes).unwrap_or_else(|| Watch::breakage(client)),
+            watch(engine, &down, engine_writes).unwrap_or_else(Watch::nothing),
             Watch::readable(shutdown),
         ];
+        let is_client_blocked = up.over || !client.received().is_empty();
         let deadline = if client_has_more || engine_has_more {
             Deadline::after(Duration::ZERO)
         } else if client_writes || engine_writes {
@@ -60,7 +62,7 @@ pub(crate) fn relay(client: &mut Wire, engine: &mut Wire, shutdown: &Shutdown) -
         let [on_client, on_engine, on_shutdown] = watches;
         if on_shutdown.is_ready()
             || (down.over && on_engine.is_broken())
-            || (up.over && on_client.is_broken())
+            || (is_client_blocked && on_client.is_broken())
         {
             return Ok(());
         }
@@ -69,16 +71,15 @@ pub(crate) fn relay(client: &mut Wire, engine: &mut Wire, shutdown: &Shutdown) -
     }
 }
 
-/// What to wait for on the source of a way. A source whose bytes are still being written is not
-/// looked at: were it broken, every wait would end at once.
-fn watch<'w>(source: &'w Wire, way: &Way, writes: bool) -> Watch<'w> {
+/// What to wait for on the source of a way; `None` while its bytes are still being written. Of a
+/// client that is then broken nothing is worth writing any more; an Engine that has ended is no
+/// news, and would end every wait at once.
+fn watch<'w>(source: &'w Wire, way: &Way, writes: bool) -> Option<Watch<'w>> {
     let reads = !way.source_ended && !way.over && source.received().is_empty();
     if reads || writes {
-        Watch::when(source, reads, writes)
-    } else if way.over {
-        Watch::breakage(source)
+        Some(Watch::when(source, reads, writes))
     } else {
-        Watch::nothing()
+        way.over.then(|| Watch::breakage(source))
     }
 }
 
@@ -109,9 +110,8 @@ impl Way {
             }
         }
         if self.source_ended && source.received().is_empty() && !sink.conn.owes() {
-            self.over = true;
-            // A sink that is gone already needs no telling.
-            let _ = sink.conn.end_writing();
+            // A sink that is gone already needs no telling; one that is full is told later.
+            self.over = !matches!(sink.conn.end_writing(), Err(error) if is_tick(&error));
         }
         Ok(())
     }

@@ -15,6 +15,14 @@ pub(crate) struct Row {
     pub(crate) pace: Pace,
 }
 
+impl Row {
+    /// Its body is an archive, of any size, rather than a document.
+    pub(crate) fn takes_archive(&self) -> bool {
+        let archives = ["/build", "/images/load", "/images/create", "/containers/{}/archive"];
+        matches!(self.method, Post | Put) && archives.contains(&self.pattern)
+    }
+}
+
 /// How long an answer takes by nature.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Pace {

@@ -3,8 +3,38 @@
 
 use std::io;
 use std::mem::size_of;
-use std::os::fd::{AsFd, AsRawFd};
+use std::os::fd::{AsFd, AsRawFd, FromRawFd};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::net::UnixStream;
+use std::path::Path;
 use std::time::Duration;
+
+/// Connects to a unix socket. Where its backlog is full the kernel waits for a place: no longer than
+/// `tick`, and then it is as good as nobody listening.
+pub(crate) fn connect_unix(path: &Path, tick: Duration) -> io::Result<UnixStream> {
+    let name = path.as_os_str().as_bytes();
+    let mut address = libc::sockaddr_un { sun_family: 0, sun_path: [0; 108] };
+    address.sun_family = libc::sa_family_t::try_from(libc::AF_UNIX).unwrap_or_default();
+    // One byte is left for the end.
+    if name.len() >= address.sun_path.len() || name.contains(&0) {
+        return Err(io::ErrorKind::InvalidInput.into());
+    }
+    for (place, byte) in address.sun_path.iter_mut().zip(name) {
+        *place = libc::c_char::from_ne_bytes([*byte]);
+    }
+    // SAFETY: socket(2) takes no pointers; what it opened is owned by nobody else.
+    let socket = unsafe {
+        match libc::socket(libc::AF_UNIX, libc::SOCK_STREAM | libc::SOCK_CLOEXEC, 0) {
+            fd if fd < 0 => return Err(io::Error::last_os_error()),
+            fd => UnixStream::from_raw_fd(fd),
+        }
+    };
+    socket.set_write_timeout(Some(tick))?;
+    let size = libc::socklen_t::try_from(size_of::<libc::sockaddr_un>()).unwrap_or(0);
+    // SAFETY: the address lives through the call and its size is given; the descriptor is owned.
+    let done = unsafe { libc::connect(socket.as_raw_fd(), (&raw const address).cast(), size) };
+    if done == 0 { Ok(socket) } else { Err(io::Error::last_os_error()) }
+}
 
 /// The settings of every TCP socket; those of a listener pass to what it accepts, which saves each
 /// connection seven calls. Small writes leave at once; the kernel notices a peer that vanished

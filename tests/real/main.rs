@@ -30,6 +30,7 @@ mod build;
 mod copy;
 mod events;
 mod exec;
+mod identity;
 mod images;
 mod leaving;
 mod lists;

@@ -106,7 +106,7 @@ fn a_body_that_was_held_is_read_again_and_the_source_is_at_its_end() {
     {
         let mut source = Pieces::new(pieces);
         let mut body = Body::new(&mut source, framing, false);
-        assert_eq!(body.hold(5, None, &mut |_, _| false).unwrap(), b"hello");
+        assert_eq!(body.hold(5, 5, Deadline::NEVER, &mut || None).unwrap(), b"hello");
         assert_eq!(body.framing(), Framing::Length(5));
         body.fill().unwrap();
         assert_eq!(body.content(), b"hello");
@@ -123,7 +123,7 @@ fn a_body_that_was_held_is_read_again_and_the_source_is_at_its_end() {
 fn no_more_is_held_than_may_be() {
     let mut source = Pieces::new(&["hello", "!"]);
     let mut body = Body::new(&mut source, Framing::Length(6), false);
-    assert!(matches!(body.hold(5, None, &mut |_, _| false), Err(BodyError::TooLarge(5))));
+    assert!(matches!(body.hold(5, 5, Deadline::NEVER, &mut || None), Err(BodyError::TooLarge(5))));
 }
 
 /// Reads a body of "hello" whose digest was announced, and what of it was given out.
@@ -155,4 +155,26 @@ fn the_last_bytes_of_a_forged_body_are_never_given_out() {
     assert_eq!(read_announced(chunks, Framing::Chunked, bad), (b"hello".to_vec(), false));
     assert_eq!(read_announced(&[], Framing::None, Sha256::digest(b"").into()), (vec![], true));
     assert_eq!(read_announced(&[], Framing::None, bad), (vec![], false));
+}
+
+#[test]
+fn a_body_that_is_late_is_not_held() {
+    let mut source = Pieces::new(&["hello"]);
+    let mut body = Body::new(&mut source, Framing::Length(5), false);
+    let late = body.hold(5, 5, Deadline::after(std::time::Duration::ZERO), &mut || None);
+    assert!(matches!(late, Err(BodyError::Io(error)) if error.kind() == ErrorKind::TimedOut));
+}
+
+#[test]
+fn more_than_what_is_free_needs_a_place_which_goes_with_the_last_byte() {
+    let permits = crate::permits::Permits::new(1);
+    let mut source = Pieces::new(&["hello"]);
+    let mut body = Body::new(&mut source, Framing::Length(5), false);
+    body.hold(5, 4, Deadline::NEVER, &mut || permits.try_take()).unwrap();
+    assert_eq!(permits.taken(), 1);
+    body.consume(5);
+    assert_eq!((permits.taken(), body.has_ended()), (0, true));
+    let mut other = Pieces::new(&["hello"]);
+    let mut body = Body::new(&mut other, Framing::Length(5), false);
+    assert!(matches!(body.hold(5, 4, Deadline::NEVER, &mut || None), Err(BodyError::NoPlace)));
 }
