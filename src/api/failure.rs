@@ -190,7 +190,9 @@ fn engine_sentence(error: &docker::Error) -> String {
             "lookout: the Docker Engine's answer cannot be understood".to_owned()
         }
         docker::Error::Late => "lookout: the Docker Engine did not answer in time".to_owned(),
-        docker::Error::Body(why @ (BodyError::Malformed(_) | BodyError::TooLarge(_) | BodyError::NoPlace | BodyError::Forged)) => {
+        docker::Error::Body(
+            why @ (BodyError::Malformed(_) | BodyError::TooLarge(_) | BodyError::NoPlace | BodyError::Forged),
+        ) => {
             format!("lookout: {why}")
         }
         docker::Error::Body(BodyError::Cut | BodyError::Io(_)) => {

@@ -56,7 +56,11 @@ impl std::error::Error for Error {
             | Self::Refused(_)
             | Self::Switched
             | Self::Body(
-                BodyError::Malformed(_) | BodyError::Cut | BodyError::TooLarge(_) | BodyError::NoPlace | BodyError::Forged,
+                BodyError::Malformed(_)
+                | BodyError::Cut
+                | BodyError::TooLarge(_)
+                | BodyError::NoPlace
+                | BodyError::Forged,
             )
             | Self::ClientLeft => None,
         }

@@ -37,6 +37,7 @@ mod limits;
 mod pid_one;
 mod proxies;
 mod proxy;
+mod regression;
 mod rehearsal;
 mod reload;
 mod replay;
