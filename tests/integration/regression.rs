@@ -3,8 +3,9 @@ use std::thread;
 
 use crate::agent::{Agent, request};
 use crate::engine::{Engine, Home, OK};
-use crate::patience::{Gate, PATIENCE};
+use crate::patience::{Gate, PATIENCE, until};
 use crate::signer::{Draft, Signer, agent, elsewhere, file, head, verdict};
+use crate::tls::{Files, behind};
 
 /// An Engine acts on JSON at its closing brace: what follows may be padding it never waits for.
 #[test]
@@ -153,4 +154,19 @@ fn an_engine_that_does_not_accept_is_an_engine_away() {
     assert!(matches!(agent.ask(request("GET /containers/json", "")).status(), 502 | 504));
     assert_eq!(agent.stop().code, Some(0));
     drop((listener, waiting));
+}
+
+/// Bytes that come one by one never let the wait for a whole record look at its deadline.
+#[test]
+fn a_handshake_that_drips_meets_its_deadline() {
+    let (engine, files) = (Engine::obliging(), Files::new());
+    let agent = behind(&engine, &files);
+    let mut client = agent.client();
+    // The head of a record that announces more than will ever come.
+    let mut bytes = [0x16, 3, 1, 2, 0, 1, 0, 1, 0xfc, 3, 3].into_iter().chain(std::iter::repeat(0));
+    until("the connection is closed", || {
+        thread::sleep(std::time::Duration::from_millis(100));
+        client.try_send([bytes.next().unwrap()]).is_err().then_some(())
+    });
+    agent.stop();
 }

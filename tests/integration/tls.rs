@@ -13,12 +13,12 @@ const CERT: &str = include_str!("specimens/cert.pem");
 const KEY: &str = include_str!("specimens/key.pem");
 
 /// A certificate where Docker's clients look for one.
-struct Files {
+pub(crate) struct Files {
     folder: Home,
 }
 
 impl Files {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let folder = Home::new();
         for (name, text) in [("ca.pem", CERT), ("server.pem", CERT), ("server-key.pem", KEY)] {
             fs::write(folder.path(name), text).unwrap();
@@ -33,7 +33,7 @@ impl Files {
 }
 
 /// An agent that speaks TLS and asks nobody for a credential.
-fn behind(engine: &Engine, files: &Files) -> Agent {
+pub(crate) fn behind(engine: &Engine, files: &Files) -> Agent {
     Agent::start_alone(&[
         ("DOCKER_SOCKET", engine.path().to_str().unwrap()),
         ("TLS_CERT", &files.path("server.pem")),
