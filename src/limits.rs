@@ -11,7 +11,8 @@ pub(crate) const CONNECTIONS_CEILING: usize = 65_536;
 /// Connections of one address (one /64 of IPv6) that have not yet shown a good credential. A
 /// stranger cannot take every place; further ones are closed at once.
 pub(crate) const STRANGERS_PER_PEER_MAX: usize = 64;
-/// Stack of a connection's thread. The deepest path is a TLS handshake, at under 60 KiB.
+/// Stack of a connection's thread: room to spare for the deepest path, a TLS handshake. Only the
+/// pages that are touched cost memory.
 pub(crate) const STACK_BYTES: usize = 256 * 1024;
 /// A worker without a connection for this long ends.
 pub(crate) const WORKER_IDLE_SECS: u64 = 10;
@@ -122,7 +123,8 @@ pub(crate) const HELD_FREE_BYTES: usize = 16 * 1024;
 /// Such a body has come whole within this, which is how long a stamp is good for, unless the
 /// operator says otherwise. Beyond: 400.
 pub(crate) const HELD_BODY_SECS: u64 = 60;
-/// Such bodies at once: 128 MiB in all. Beyond: they wait, and are 429 after `QUEUE_SECS`.
+/// Such bodies at once: 128 MiB of content in all, and at most as much again while they grow.
+/// Beyond: they wait, and are 429 after `QUEUE_SECS`.
 pub(crate) const SIGNED_BODIES_MAX: usize = 4;
 /// How long a caller waits for its turn with something that is bounded. Beyond: 429.
 pub(crate) const QUEUE_SECS: u64 = 10;
