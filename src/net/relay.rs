@@ -44,7 +44,7 @@ pub(crate) fn relay(client: &mut Wire, engine: &mut Wire, shutdown: &Shutdown) -
         let client_writes = !engine.received().is_empty() || client.conn.owes();
         let engine_writes = (!up.over && !client.received().is_empty()) || engine.conn.owes();
         let mut watches = [
-            watch(client, &up, client_writes).unwrap_or_else(|| Watch::breakage(client)),
+            watch(client, &up, client_writes).unwrap_or_else(|| on_breakage(client, &down)),
             watch(engine, &down, engine_writes).unwrap_or_else(Watch::nothing),
             Watch::readable(shutdown),
         ];
@@ -62,7 +62,7 @@ pub(crate) fn relay(client: &mut Wire, engine: &mut Wire, shutdown: &Shutdown) -
         let [on_client, on_engine, on_shutdown] = watches;
         if on_shutdown.is_ready()
             || (down.over && on_engine.is_broken())
-            || (is_client_blocked && on_client.is_broken())
+            || (is_client_blocked && !down.over && on_client.is_broken())
         {
             return Ok(());
         }
@@ -81,6 +81,12 @@ fn watch<'w>(source: &'w Wire, way: &Way, writes: bool) -> Option<Watch<'w>> {
     } else {
         way.over.then(|| Watch::breakage(source))
     }
+}
+
+/// A client that was told the end, and ended itself, looks as if it were gone: what it sent before
+/// is still the Engine's.
+fn on_breakage<'w>(client: &'w Wire, down: &Way) -> Watch<'w> {
+    if down.over { Watch::nothing() } else { Watch::breakage(client) }
 }
 
 impl Way {

@@ -50,8 +50,25 @@ fn bytes_flow_both_ways_at_once() {
                 writer.write_all(sent).unwrap();
                 writer.shutdown(Half::Write).unwrap();
             });
-            scope.spawn(move || assert_eq!(&read_all(stream), sent));
+            scope.spawn(move || assert!(&read_all(stream) == sent, "not what was sent"));
         }
+    });
+    relaying.join().unwrap().unwrap();
+}
+
+#[test]
+fn what_a_client_sent_before_both_ended_reaches_the_engine() {
+    let (client, engine, _shutdown, relaying) = start();
+    let sent = vec![7; 3_000_000];
+    thread::scope(|scope| {
+        let (mut writer, sent) = (&client, &sent);
+        scope.spawn(move || {
+            writer.write_all(sent).unwrap();
+            writer.shutdown(Half::Write).unwrap();
+        });
+        engine.shutdown(Half::Write).unwrap();
+        assert!(read_all(&client).is_empty());
+        assert!(read_all(&engine) == *sent, "not what was sent");
     });
     relaying.join().unwrap().unwrap();
 }
