@@ -180,6 +180,27 @@ pub(crate) const FAILURE_WINDOW_SECS: u64 = 60;
 /// Peers whose failures are remembered, some 4 MiB. Beyond: whoever failed longest ago is forgotten.
 pub(crate) const FAILING_PEERS_MAX: usize = 10_000;
 
+// --- authority -----------------------------------------------------------------------------------
+
+/// A body that is judged before it goes on; the largest create the CLI sends is some 20 KiB, and
+/// plugins of newer Engines stop at the same size. Beyond: 413, never unjudged.
+pub(crate) const JSON_BODY_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// Levels of nesting in JSON that is judged or blanked; the deepest body of the Engine's has nine.
+/// Beyond: refused.
+pub(crate) const JSON_DEPTH_MAX: usize = 32;
+/// One JSON value of an answer that is blanked or filtered: a document, or one element of a list.
+/// Beyond: the answer ends with an error, never unfiltered.
+pub(crate) const JSON_ANSWER_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// A name or id in a path of the Engine's, as long as it takes one. Beyond: refused.
+pub(crate) const IDENTIFIER_BYTES_MAX: usize = 128;
+/// A reference to an image: a name of 255 bytes, a tag of 128 and a digest. Beyond: refused.
+pub(crate) const REFERENCE_BYTES_MAX: usize = 512;
+/// Bodies that are judged at once, 64 MiB in all. Beyond: they wait, and are 429 after `QUEUE_SECS`.
+pub(crate) const JUDGED_BODIES_MAX: usize = 16;
+/// Commands whose ids are remembered with the key that made them. Beyond: the oldest is forgotten,
+/// and only a caller without limits can still start it.
+pub(crate) const EXECS_REMEMBERED_MAX: usize = 4096;
+
 // --- files ---------------------------------------------------------------------------------------
 
 /// A token or a password in a file. Beyond: refused at start.

@@ -5,14 +5,13 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use crate::api::Agent;
-use crate::clock::{self, Deadline};
+use crate::clock::Deadline;
 use crate::config::{Config, Problem};
 use crate::docker::Docker;
 use crate::exit::SOFTWARE;
-use crate::limits::{DRAIN_SECS, TICK_MILLIS, UPGRADES_MAX};
+use crate::limits::{DRAIN_SECS, TICK_MILLIS};
 use crate::log::{self, number, text};
 use crate::net::Shutdown;
-use crate::permits::Permits;
 use crate::server::{Running, Server};
 use crate::sys::poll::{Watch, wait};
 use crate::sys::signals::{Signal, Signals};
@@ -45,8 +44,7 @@ fn start(config: Config) -> io::Result<(Running, Signals)> {
     check_descriptors(most);
     let docker = Docker::new(config.docker);
     let allowed_origins = config.server.allowed_origins.clone();
-    let agent =
-        Agent { docker, started: clock::now(), allowed_origins, upgrades: Permits::new(UPGRADES_MAX) };
+    let agent = Agent::new(docker, allowed_origins);
     let tls = config.server.tls.is_some();
     let running = Server::bind(config.server, agent, Shutdown::new()?)?.start()?;
     log::info("server.listening", &[("address", text(&address)), ("tls", text(&tls))]);

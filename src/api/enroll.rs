@@ -127,10 +127,8 @@ mod tests {
     use super::*;
     use crate::api::route::Agent;
     use crate::auth::{Credentials, EnrollmentTerms, Exposure, Gate, Pass, Settings};
-    use crate::clock;
     use crate::docker::{self, Address, Docker, Line};
     use crate::http::{Framing, Source, request_head, slots};
-    use crate::permits::Permits;
 
     /// A client that has sent everything already; what is left is what nobody read.
     struct Sent(Vec<u8>, UnixStream);
@@ -174,12 +172,7 @@ mod tests {
         });
         let engine =
             docker::Settings { address: Address::Unix(Vec::new()), head_within: Duration::from_secs(1) };
-        let agent = Agent {
-            docker: Docker::new(engine),
-            started: clock::now(),
-            allowed_origins: Vec::new(),
-            upgrades: Permits::new(1),
-        };
+        let agent = Agent::new(Docker::new(engine), Vec::new());
         let mut desk = Desk {
             agent: &agent,
             gate: &gate,

@@ -4,6 +4,8 @@ use crate::auth::{Denied, NotEnrolled};
 use crate::docker;
 use crate::http::{BodyError, Malformed, Status};
 use crate::limits::UPGRADES_MAX;
+use crate::policy::sieve::BadAnswer;
+use crate::policy::{Denial, Refused};
 
 use super::route::{Reply, Response};
 
@@ -28,6 +30,10 @@ pub(crate) enum Failure {
     /// A body the Engine could read differently than we do.
     MediaType,
     TooManyUpgrades,
+    /// The caller was not granted that.
+    NotPermitted(Box<Denial>),
+    /// A limited caller asked, and the Engine's answer cannot be told without its secrets.
+    Untellable(BadAnswer),
     Engine(docker::Error),
 }
 
@@ -49,6 +55,8 @@ impl Failure {
             Self::WrongMethod { .. } => Status::METHOD_NOT_ALLOWED,
             Self::MediaType => Status::UNSUPPORTED_MEDIA_TYPE,
             Self::TooManyUpgrades => Status::TOO_MANY_REQUESTS,
+            Self::NotPermitted(denial) => refused_status(&denial.why),
+            Self::Untellable(_) => Status::BAD_GATEWAY,
             Self::Engine(error) => engine_status(error),
         }
     }
@@ -76,6 +84,12 @@ impl Failure {
             Self::TooManyUpgrades => format!(
                 "lookout: {UPGRADES_MAX} attach and exec streams are open, which is the limit: close one and try again"
             ),
+            // As the Engine itself says it: there is nothing to learn from who says it.
+            Self::NotPermitted(denial) if matches!(denial.why, Refused::Absent { .. }) => {
+                denial.why.to_string()
+            }
+            Self::NotPermitted(denial) => format!("lookout: {} {}", denial.by.title(), denial.why),
+            Self::Untellable(why) => format!("lookout: the Docker Engine's answer cannot be told: {why}"),
             Self::Engine(error) => engine_sentence(error),
         }
     }
@@ -115,6 +129,8 @@ impl Failure {
             | Self::NoSuchRoute
             | Self::MediaType
             | Self::TooManyUpgrades
+            | Self::NotPermitted(_)
+            | Self::Untellable(_)
             | Self::Engine(_) => {}
         }
         response
@@ -128,10 +144,31 @@ fn engine_status(error: &docker::Error) -> Status {
         | docker::Error::Closed(_)
         | docker::Error::Malformed(_)
         | docker::Error::Refused(_)
-        | docker::Error::Switched => Status::BAD_GATEWAY,
+        | docker::Error::Switched
+        | docker::Error::TooLong => Status::BAD_GATEWAY,
         docker::Error::Late => Status::GATEWAY_TIMEOUT,
         docker::Error::Body(why) => body_status(why),
         docker::Error::ClientLeft => Status::BAD_REQUEST,
+    }
+}
+
+fn refused_status(why: &Refused) -> Status {
+    match why {
+        Refused::Absent { .. } => Status::NOT_FOUND,
+        Refused::TooLarge => Status::PAYLOAD_TOO_LARGE,
+        Refused::MediaType => Status::UNSUPPORTED_MEDIA_TYPE,
+        Refused::Json(_) | Refused::Name(_) | Refused::Version(_) | Refused::QueryValue { .. } => {
+            Status::BAD_REQUEST
+        }
+        Refused::Class(_)
+        | Refused::Beyond { .. }
+        | Refused::Query(_)
+        | Refused::Upgrade
+        | Refused::Body
+        | Refused::Member { .. }
+        | Refused::Image(_)
+        | Refused::Reach
+        | Refused::Shadow(_) => Status::FORBIDDEN,
     }
 }
 
@@ -170,6 +207,7 @@ fn body_status(why: &BodyError) -> Status {
         BodyError::TooLarge(_) => Status::PAYLOAD_TOO_LARGE,
         BodyError::NoPlace => Status::TOO_MANY_REQUESTS,
         BodyError::Forged => Status::UNAUTHORIZED,
+        BodyError::Unwanted => Status::FORBIDDEN,
         BodyError::Cut | BodyError::Io(_) => Status::BAD_REQUEST,
     }
 }
@@ -191,13 +229,18 @@ fn engine_sentence(error: &docker::Error) -> String {
         }
         docker::Error::Late => "lookout: the Docker Engine did not answer in time".to_owned(),
         docker::Error::Body(
-            why @ (BodyError::Malformed(_) | BodyError::TooLarge(_) | BodyError::NoPlace | BodyError::Forged),
+            why @ (BodyError::Malformed(_)
+            | BodyError::TooLarge(_)
+            | BodyError::NoPlace
+            | BodyError::Forged
+            | BodyError::Unwanted),
         ) => {
             format!("lookout: {why}")
         }
         docker::Error::Body(BodyError::Cut | BodyError::Io(_)) => {
             "lookout: the request's body did not come to its end".to_owned()
         }
+        docker::Error::TooLong => "lookout: the Docker Engine's answer is too long to be held".to_owned(),
         docker::Error::ClientLeft => String::new(),
     }
 }
@@ -205,6 +248,12 @@ fn engine_sentence(error: &docker::Error) -> String {
 impl From<Denied> for Failure {
     fn from(why: Denied) -> Self {
         Self::Denied(why)
+    }
+}
+
+impl From<Denial> for Failure {
+    fn from(denial: Denial) -> Self {
+        Self::NotPermitted(Box::new(denial))
     }
 }
 

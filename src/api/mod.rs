@@ -1,5 +1,6 @@
 //! Everything a caller can ask for. One file per family; each owns its `ROUTES`.
 
+mod bounds;
 mod failure;
 mod reserved;
 mod route;
@@ -9,11 +10,11 @@ pub(crate) use route::{Access, Agent, Desk, Reply, Response, Route};
 
 use std::net::IpAddr;
 
-use crate::auth::{self, Bodies, Denied};
+use crate::auth::{self, Bodies, Class, Denied, Principal};
 use crate::docker;
 use crate::http::{Method, Request};
 use crate::log::{self, number, text};
-use crate::policy::{self, engine};
+use crate::policy::{self, Refused, engine};
 use route::Outcome;
 
 macro_rules! families {
@@ -92,17 +93,24 @@ fn judge(desk: &mut Desk<'_>, route: &'static Route, request: Request<'_>) -> Ou
             (row.class, if streams { Bodies::Stream } else { Bodies::Hold })
         }
     };
+    let peer = request.peer;
     let known = desk.gate.admit(desk.pass, request, bodies)?;
     let mark = known.principal().mark();
     (desk.on_admitted)(mark);
     if !desk.gate.confirms(desk.pass, mark) {
         return Err(Failure::Denied(Denied::Ended));
     }
-    let permitted = policy::permit(known, class);
-    let (principal, class) = permitted.terms();
-    log::debug("request.permitted", &[("by", text(principal)), ("class", text(&class))]);
+    log::debug("request.admitted", &[("by", text(known.principal())), ("class", text(&class))]);
+    let on_watched = |by: &Principal, why: &Refused| tell_refused("policy.would_deny", by, why, peer);
     match route.access {
-        Access::Guarded(_, run) | Access::Engine(run) => run(desk, permitted),
+        Access::Guarded(_, run) => {
+            let permitted = policy::permit(known, class, &on_watched)?;
+            run(desk, permitted)
+        }
+        Access::Engine(run) => {
+            let (permitted, ruling) = policy::permit_engine(known, &on_watched)?;
+            run(desk, permitted, ruling)
+        }
         Access::Public(_) => Err(Failure::NoSuchRoute),
     }
 }
@@ -114,6 +122,20 @@ fn is_allowed_origin(agent: &Agent, request: &Request<'_>) -> bool {
     origins.all(|origin| {
         agent.allowed_origins.iter().any(|allowed| allowed.as_bytes().eq_ignore_ascii_case(origin))
     })
+}
+
+/// What was refused to whom, or would have been.
+fn tell_refused(event: &'static str, by: &Principal, why: &Refused, peer: IpAddr) {
+    let (reason, class) = (why.reason(), why.class());
+    let class = class.map_or("", Class::name);
+    let fields = [
+        ("peer", text(&peer)),
+        ("by", text(by)),
+        ("reason", text(&reason)),
+        ("class", text(&class)),
+        ("why", text(why)),
+    ];
+    log::warn(event, &fields);
 }
 
 /// What went wrong, for the operator. Never a query, never a header.
@@ -134,6 +156,10 @@ fn tell(failure: &Failure, route: &Route, method: Method, from: IpAddr) {
             log::warn("auth.denied", &[("peer", peer), ("route", route), ("reason", text(&reason))]);
         }
         Failure::NotEnrolled(why) => enroll::tell(why, from),
+        Failure::NotPermitted(denial) => tell_refused("policy.denied", &denial.by, &denial.why, from),
+        Failure::Untellable(why) => {
+            log::warn("engine.untellable", &[("peer", peer), ("method", method), ("error", text(why))]);
+        }
         Failure::Malformed(_)
         | Failure::CredentialInQuery
         | Failure::ForeignOrigin

@@ -29,6 +29,6 @@ fn no_such_route(_: &mut Desk<'_>, _: Permitted<Request<'_>>) -> Outcome {
 }
 
 fn wrong_method(_: &mut Desk<'_>, ask: Permitted<Request<'_>>) -> Outcome {
-    let request = ask.into_inner();
+    let (request, _) = ask.into_parts();
     Err(Failure::WrongMethod { allow: super::allow(request.head.target.path()) })
 }

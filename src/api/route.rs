@@ -5,11 +5,15 @@ use std::time::Instant;
 
 use super::failure::Failure;
 use crate::auth::{Gate, Pass};
+use crate::clock;
 use crate::docker::{Docker, Hijacked, Incoming, Line};
 use crate::http::{Fields, Method, Request, Status};
+use crate::limits::{JUDGED_BODIES_MAX, UPGRADES_MAX};
 use crate::permits::{Permit, Permits};
-use crate::policy::engine::Pace;
-use crate::policy::{Class, Permitted};
+use crate::policy::execs::Execs;
+use crate::policy::row::Pace;
+use crate::policy::sieve::Sieve;
+use crate::policy::{Class, Permitted, Ruling};
 
 /// What every request shares.
 pub(crate) struct Agent {
@@ -18,6 +22,23 @@ pub(crate) struct Agent {
     /// Origins of web pages that may call; a browser tells, others do not.
     pub(crate) allowed_origins: Vec<String>,
     pub(crate) upgrades: Permits,
+    /// Places for bodies that are judged.
+    pub(crate) judged: Permits,
+    /// Who made which command.
+    pub(crate) execs: Execs,
+}
+
+impl Agent {
+    pub(crate) fn new(docker: Docker, allowed_origins: Vec<String>) -> Self {
+        Self {
+            docker,
+            started: clock::now(),
+            allowed_origins,
+            upgrades: Permits::new(UPGRADES_MAX),
+            judged: Permits::new(JUDGED_BODIES_MAX),
+            execs: Execs::new(),
+        }
+    }
 }
 
 /// Where one request is handled: the agent, and its own connection's line to the Engine.
@@ -37,8 +58,8 @@ pub(crate) struct Desk<'a> {
 pub(crate) enum Access {
     Public(fn(&mut Desk<'_>, Request<'_>) -> Outcome),
     Guarded(Class, fn(&mut Desk<'_>, Permitted<Request<'_>>) -> Outcome),
-    /// Guarded by the class of whichever of the Engine's routes is meant.
-    Engine(fn(&mut Desk<'_>, Permitted<Request<'_>>) -> Outcome),
+    /// Guarded by whichever of the Engine's routes is meant, and by what may be sent there.
+    Engine(fn(&mut Desk<'_>, Permitted<Request<'_>>, Ruling) -> Outcome),
 }
 
 /// One endpoint.
@@ -66,6 +87,8 @@ pub(crate) struct Response {
 pub(crate) enum Reply {
     Bytes(Vec<u8>),
     Stream(Incoming, Pace),
+    /// The same through a sieve, which leaves out what the caller is not told.
+    Sifted(Incoming, Pace, Box<Sieve>),
     /// The Engine switched protocols; the place is given back when the stream ends.
     Upgraded(Hijacked, Permit),
     /// Nobody is left to answer.

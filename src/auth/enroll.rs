@@ -210,12 +210,7 @@ impl Terms {
     /// By the rules of the start.
     fn keyring(&self, bytes: &[u8]) -> Result<Keyring, Trouble> {
         let bad = |bad| Trouble::Keyring(self.keys_file.clone(), bad);
-        let keyring = Keyring::parse(bytes).map_err(bad)?;
-        let restricted = keyring.iter().find(|key| key.options.restricts()).map(|key| key.id);
-        match restricted {
-            Some(id) => Err(Trouble::Restricted(self.keys_file.clone(), id)),
-            None => Ok(keyring),
-        }
+        Keyring::parse(bytes).map_err(bad)
     }
 
     fn is_spent(&self) -> Result<bool, Trouble> {

@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 
+use super::class::Classes;
 use super::keyring::Keyring;
 use super::phc::Phc;
 use crate::secret::Secret;
@@ -19,6 +20,8 @@ pub(crate) struct Credentials {
     /// The variable it came from, the hash, and its text.
     pub(crate) hash: Option<(&'static str, Phc, Secret<String>)>,
     pub(crate) keyring: Option<Keyring>,
+    /// What tokens and the hash grant; keys say it themselves.
+    pub(crate) allow: Classes,
 }
 
 /// Guarded by credentials, or open because the operator said so for that very address.

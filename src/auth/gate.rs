@@ -9,8 +9,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use sha2::{Digest, Sha256};
-
 use super::certificate::{BadCertificate, ed25519_key_of};
 use super::denied::Denied;
 use super::enroll::{Enrollment, EnrollmentTerms};
@@ -22,8 +20,8 @@ use super::networks::{Network, client};
 use super::nonces::{Nonces, Refused};
 use super::signature::{Claim, SignatureDenied, Window};
 use super::throttle::Throttle;
-use super::token::{Tokens, digest, mark, presented};
-use super::{Authenticated, Principal};
+use super::token::{Tokens, digest, presented};
+use super::{Authenticated, Grant, Principal, Token};
 use crate::clock::{self, Deadline};
 use crate::http::{Body, BodyError, Request, RequestHead};
 use crate::limits::{
@@ -81,7 +79,7 @@ enum Guard {
 
 struct Guarded {
     tokens: Tokens,
-    hashed: Option<(&'static str, u64, Arc<Hashed>)>,
+    hashed: Option<(Arc<Token>, Arc<Hashed>)>,
     keyring: Option<Arc<Keyring>>,
 }
 
@@ -215,9 +213,9 @@ impl Gate {
         if let Some(principal) = guarded.tokens.find(token) {
             return Ok(principal);
         }
-        let Some((name, mark, hashed)) = &guarded.hashed else { return Err(Denied::BadToken) };
+        let Some((token_of_hash, hashed)) = &guarded.hashed else { return Err(Denied::BadToken) };
         match hashed.check(token, Deadline::after_secs(QUEUE_SECS)) {
-            Ok(()) => Ok(Principal::Token { name, mark: *mark }),
+            Ok(()) => Ok(Principal::Token(Arc::clone(token_of_hash))),
             Err(HashDenied::Wrong) => Err(Denied::BadToken),
             Err(HashDenied::Busy) => Err(Denied::Busy),
         }
@@ -334,14 +332,15 @@ impl Guard {
             Self::Guarded(guarded) => guarded.hashed.as_ref(),
             Self::Open(_) => None,
         });
+        let grant = Grant::of(credentials.allow);
         let hashed = credentials.hash.map(|(name, phc, text)| {
-            let mark = mark(&Sha256::digest(text.expose().as_bytes()).into());
+            let token = Arc::new(Token::new(name, grant.clone(), &digest(text.expose().as_bytes())));
             match known {
-                Some((_, before, hashed)) if *before == mark => (name, mark, Arc::clone(hashed)),
-                _ => (name, mark, Arc::new(Hashed::new(vec![phc], derivations.clone()))),
+                Some((before, hashed)) if before.mark == token.mark => (token, Arc::clone(hashed)),
+                _ => (token, Arc::new(Hashed::new(vec![phc], derivations.clone()))),
             }
         });
-        let tokens = Tokens::new(credentials.tokens);
+        let tokens = Tokens::new(credentials.tokens, &grant);
         Self::Guarded(Guarded { tokens, hashed, keyring: credentials.keyring.map(Arc::new) })
     }
 
@@ -358,7 +357,7 @@ impl Guard {
             Self::Guarded(guarded) => {
                 let keys = guarded.keyring.iter().flat_map(|keyring| keyring.iter());
                 let keys = keys.map(|key| Principal::Key(Arc::clone(key)).mark());
-                let hashed = guarded.hashed.iter().map(|(_, mark, _)| *mark);
+                let hashed = guarded.hashed.iter().map(|(token, _)| token.mark);
                 guarded.tokens.marks().chain(hashed).chain(keys).collect()
             }
         }

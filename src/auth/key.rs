@@ -79,12 +79,6 @@ impl KeyId {
     }
 }
 
-impl KeyId {
-    pub(super) fn number(self) -> u64 {
-        u64::from_be_bytes(self.0)
-    }
-}
-
 impl fmt::Display for KeyId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(&HEXLOWER.encode(&self.0))

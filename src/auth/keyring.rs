@@ -8,6 +8,7 @@ use std::sync::Arc;
 use data_encoding::BASE64;
 
 use super::key::{BadKey, KeyId, PublicKey};
+use super::mark;
 use super::options::{self, BadOption, Options};
 use crate::limits::{
     KEY_COMMENT_BYTES_MAX, KEYRING_FILE_BYTES_MAX, KEYRING_KEYS_MAX, KEYRING_LINE_BYTES_MAX,
@@ -25,6 +26,8 @@ pub(crate) struct Key {
     pub(crate) public: PublicKey,
     pub(crate) comment: Comment,
     pub(crate) options: Options,
+    /// Tells the key, with what its line says, from others.
+    pub(super) mark: u64,
 }
 
 /// Why a key is not accepted just now or just here.
@@ -116,7 +119,8 @@ impl Key {
         };
         let public = PublicKey::from_bytes(&public).map_err(BadLine::Key)?;
         let comment = Comment::parse(comment).map_err(|_| BadLine::TooLong)?;
-        Ok(Some(Self { id: public.id(), public, comment, options }))
+        let mark = mark(&[public.as_bytes(), format!("{options:?}").as_bytes()]);
+        Ok(Some(Self { id: public.id(), public, comment, options, mark }))
     }
 }
 

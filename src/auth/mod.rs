@@ -1,12 +1,14 @@
 //! Who is calling.
 
 mod certificate;
+mod class;
 mod denied;
 mod der;
 mod enroll;
 mod expiry;
 mod exposure;
 mod gate;
+mod grant;
 mod hashed;
 mod key;
 pub(crate) mod keyring;
@@ -21,10 +23,12 @@ mod signature;
 mod throttle;
 mod token;
 
+pub(crate) use class::{Class, Classes};
 pub(crate) use denied::Denied;
 pub(crate) use enroll::{EnrollmentTerms, NotEnrolled};
 pub(crate) use exposure::{Acknowledged, Credential, Credentials, Exposure};
 pub(crate) use gate::{Bodies, Gate, Pass, Settings};
+pub(crate) use grant::{Glob, Grant, Label, Mode, Mount};
 pub(crate) use key::{KeyId, SigningKey};
 pub(crate) use keyring::Keyring;
 pub(crate) use networks::Network;
@@ -42,6 +46,8 @@ pub(crate) use {
 use std::fmt;
 use std::sync::Arc;
 
+use sha2::{Digest, Sha256};
+
 use crate::http::Request;
 use keyring::Key;
 
@@ -49,26 +55,67 @@ use keyring::Key;
 #[derive(Clone, Debug)]
 pub(crate) enum Principal {
     Anyone,
-    Token { name: &'static str, mark: u64 },
+    Token(Arc<Token>),
     Key(Arc<Key>),
 }
 
 impl Principal {
-    /// What tells this credential from others; never 0.
+    /// Its name in a sentence for the caller.
+    pub(crate) fn title(&self) -> String {
+        match self {
+            Self::Anyone => "anyone".to_owned(),
+            Self::Token(token) => token.name.to_owned(),
+            Self::Key(key) if key.comment.as_str().is_empty() => format!("key {}", key.id),
+            Self::Key(key) => format!("key {}", key.comment),
+        }
+    }
+
+    pub(crate) fn grant(&self) -> &Grant {
+        // A static, because what is dropped cannot be borrowed for good.
+        static EVERYTHING: Grant = Grant::EVERYTHING;
+        match self {
+            Self::Anyone => &EVERYTHING,
+            Self::Token(token) => &token.grant,
+            Self::Key(key) => &key.options.grant,
+        }
+    }
+
+    /// What tells this credential, with what it grants, from others; never 0.
     pub(crate) fn mark(&self) -> u64 {
         match self {
             Self::Anyone => 1,
-            Self::Token { mark, .. } => *mark,
-            Self::Key(key) => key.id.number().max(1),
+            Self::Token(token) => token.mark,
+            Self::Key(key) => key.mark,
         }
     }
+}
+
+/// A shared token, by the variable it came from.
+#[derive(Debug)]
+pub(crate) struct Token {
+    pub(crate) name: &'static str,
+    pub(crate) grant: Grant,
+    mark: u64,
+}
+
+impl Token {
+    fn new(name: &'static str, grant: Grant, secret: &[u8; 32]) -> Self {
+        let mark = mark(&[secret, grant.to_string().as_bytes()]);
+        Self { name, grant, mark }
+    }
+}
+
+/// Tells credentials apart that differ in any of these parts; never 0.
+fn mark(parts: &[&[u8]]) -> u64 {
+    let digest = parts.iter().fold(Sha256::new(), |digest, part| digest.chain_update(part)).finalize();
+    digest.iter().take(8).fold(0, |mark, byte| mark << 8 | u64::from(*byte)).max(1)
 }
 
 impl fmt::Display for Principal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Anyone => f.write_str("anyone"),
-            Self::Token { name, .. } => f.write_str(name),
+            Self::Token(token) => f.write_str(token.name),
             Self::Key(key) => write!(f, "{} {}", key.id, key.comment.as_str()),
         }
     }

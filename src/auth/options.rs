@@ -2,84 +2,19 @@
 
 use std::fmt;
 
+use super::class::Classes;
 use super::expiry;
+use super::grant::{Glob, Grant, Label, Mode, Mount};
 use super::networks::Network;
 
-/// What a key is limited to. What is not named is not limited.
+/// What a line says of its key. What is not named is not limited.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Options {
-    pub(crate) allow: Option<Vec<ClassName>>,
-    /// Only objects with this label.
-    pub(crate) label: Option<(String, String)>,
-    pub(crate) images: Vec<Glob>,
-    pub(crate) mounts: Vec<Mount>,
+    pub(crate) grant: Grant,
     /// Only callers from these addresses.
     pub(crate) from: Vec<Network>,
     /// Unix seconds.
     pub(crate) expires: Option<u64>,
-    pub(crate) mode: Mode,
-}
-
-impl Options {
-    /// Something is asked for that goes beyond when and from where.
-    pub(crate) fn restricts(&self) -> bool {
-        let allows_all = self.allow.as_ref().is_none_or(|classes| classes.contains(&ClassName::All));
-        let is_plain = self.label.is_none() && self.images.is_empty() && self.mounts.is_empty();
-        !allows_all || !is_plain || self.mode != Mode::Enforce
-    }
-}
-
-/// What becomes of a request that a key may not make.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) enum Mode {
-    #[default]
-    Enforce,
-    /// It is let through and told.
-    Audit,
-}
-
-/// A reference to an image, or the beginning of some.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Glob {
-    pub(crate) stem: String,
-    /// A `*` stood behind the stem.
-    pub(crate) is_open: bool,
-}
-
-/// A directory of the host that a container may be given, with all below it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Mount {
-    pub(crate) path: String,
-    pub(crate) read_only: bool,
-}
-
-macro_rules! class_names {
-    ($($class:ident $name:literal),+ $(,)?) => {
-        /// A class of requests, as a line names it.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-        pub(crate) enum ClassName { $($class),+ }
-
-        impl ClassName {
-            fn parse(name: &str) -> Option<Self> {
-                match name {
-                    $($name => Some(Self::$class),)+
-                    _ => None,
-                }
-            }
-
-            #[cfg(test)]
-            pub(super) fn as_str(self) -> &'static str {
-                match self {
-                    $(Self::$class => $name),+
-                }
-            }
-        }
-    };
-}
-class_names! {
-    View "view", Logs "logs", Dump "dump", Power "power", Pull "pull", Push "push", Create "create",
-    Remove "remove", Exec "exec", Build "build", Swarm "swarm", Host "host", Compose "compose",
-    Mcp "mcp", Metrics "metrics", Audit "audit", All "all",
 }
 
 /// One option: its name, what it wants, and how it is read.
@@ -94,22 +29,22 @@ const ROWS: &[Row] = &[
         name: "allow",
         wants: "classes out of view, logs, dump, power, pull, push, create, remove, exec, build, swarm, host, \
                 compose, mcp, metrics, audit and all, each once, with commas and no spaces",
-        read: |options, value| list(value, ClassName::parse).map(|all| options.allow = Some(all)),
+        read: |options, value| Classes::parse(value).map(|classes| options.grant.classes = classes),
     },
     Row {
         name: "label",
         wants: "key=value, the key of letters, digits, dots, dashes, underscores and slashes",
-        read: |options, value| label(value).map(|label| options.label = Some(label)),
+        read: |options, value| Label::parse(value).map(|label| options.grant.label = Some(label)),
     },
     Row {
         name: "image",
         wants: "image references, each once, with commas and no spaces, a * only at the end of one",
-        read: |options, value| list(value, Glob::parse).map(|all| options.images = all),
+        read: |options, value| list(value, Glob::parse).map(|all| options.grant.images = all),
     },
     Row {
         name: "mount",
         wants: "absolute paths without empty, . or .. parts, each once, :ro behind one or not, with commas",
-        read: |options, value| list(value, Mount::parse).map(|all| options.mounts = all),
+        read: |options, value| list(value, Mount::parse).map(|all| options.grant.mounts = all),
     },
     Row {
         name: "from",
@@ -124,7 +59,7 @@ const ROWS: &[Row] = &[
     Row {
         name: "mode",
         wants: "enforce or audit",
-        read: |options, value| Mode::parse(value).map(|mode| options.mode = mode),
+        read: |options, value| Mode::parse(value).map(|mode| options.grant.mode = mode),
     },
 ];
 
@@ -175,40 +110,6 @@ fn list<T: PartialEq>(value: &str, read: impl Fn(&str) -> Option<T>) -> Option<V
         all.push(item);
     }
     Some(all)
-}
-
-fn label(value: &str) -> Option<(String, String)> {
-    let (key, value) = value.split_once('=')?;
-    let is_plain = key.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-_/".contains(&byte));
-    let is_whole = is_plain && !key.is_empty() && !value.is_empty();
-    is_whole.then(|| (key.to_owned(), value.to_owned()))
-}
-
-impl Glob {
-    fn parse(item: &str) -> Option<Self> {
-        let (stem, is_open) = item.strip_suffix('*').map_or((item, false), |stem| (stem, true));
-        let is_plain = stem.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-/:@".contains(&byte));
-        (is_plain && !item.is_empty()).then(|| Self { stem: stem.to_owned(), is_open })
-    }
-}
-
-impl Mount {
-    fn parse(item: &str) -> Option<Self> {
-        let (path, read_only) = item.strip_suffix(":ro").map_or((item, false), |path| (path, true));
-        let inner = path.strip_prefix('/')?;
-        let is_plain = !path.contains(':') && inner.split('/').all(|part| !matches!(part, "" | "." | ".."));
-        (is_plain || inner.is_empty()).then(|| Self { path: path.to_owned(), read_only })
-    }
-}
-
-impl Mode {
-    fn parse(value: &str) -> Option<Self> {
-        match value {
-            "enforce" => Some(Self::Enforce),
-            "audit" => Some(Self::Audit),
-            _ => None,
-        }
-    }
 }
 
 /// Characters of an unknown option that are repeated in a message.

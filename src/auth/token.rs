@@ -3,16 +3,22 @@
 use sha2::{Digest, Sha256};
 use subtle::{Choice, ConditionallySelectable, ConstantTimeEq};
 
-use super::{Credential, Denied, Principal};
+use std::sync::Arc;
+
+use super::{Credential, Denied, Grant, Principal, Token};
 use crate::http::RequestHead;
 
 /// The digests of every token that is accepted.
 #[derive(Clone)]
-pub(super) struct Tokens(Vec<(&'static str, [u8; 32])>);
+pub(super) struct Tokens(Vec<([u8; 32], Arc<Token>)>);
 
 impl Tokens {
-    pub(super) fn new(credentials: Vec<Credential>) -> Self {
-        let digest = |credential: Credential| (credential.name, digest(credential.token.expose().as_bytes()));
+    /// All of them grant the same.
+    pub(super) fn new(credentials: Vec<Credential>, grant: &Grant) -> Self {
+        let digest = |credential: Credential| {
+            let digest = digest(credential.token.expose().as_bytes());
+            (digest, Arc::new(Token::new(credential.name, grant.clone(), &digest)))
+        };
         Self(credentials.into_iter().map(digest).collect())
     }
 
@@ -21,22 +27,17 @@ impl Tokens {
         let presented = digest(token);
         // Every digest is compared, whichever matches: the time tells nothing.
         let mut found = 0_u64;
-        for (index, (_, known)) in (1_u64..).zip(&self.0) {
+        for (index, (known, _)) in (1_u64..).zip(&self.0) {
             let matches: Choice = presented.ct_eq(known);
             found = u64::conditional_select(&found, &index, matches);
         }
-        let (name, digest) = self.0.get(usize::try_from(found).ok()?.checked_sub(1)?)?;
-        Some(Principal::Token { name, mark: mark(digest) })
+        let (_, token) = self.0.get(usize::try_from(found).ok()?.checked_sub(1)?)?;
+        Some(Principal::Token(Arc::clone(token)))
     }
 
     pub(super) fn marks(&self) -> impl Iterator<Item = u64> {
-        self.0.iter().map(|(_, digest)| mark(digest))
+        self.0.iter().map(|(_, token)| token.mark)
     }
-}
-
-/// The front of a digest tells credentials apart.
-pub(super) fn mark(digest: &[u8; 32]) -> u64 {
-    digest.iter().take(8).fold(0, |mark, byte| mark << 8 | u64::from(*byte)).max(1)
 }
 
 pub(super) fn digest(bytes: &[u8]) -> [u8; 32] {
@@ -85,7 +86,8 @@ mod tests {
 
     fn check(lines: &str) -> Result<String, &'static str> {
         let credential = |name, token: &str| Credential { name, token: Secret::new(token.to_owned()) };
-        let tokens = Tokens::new(vec![credential("TOKEN", "first token"), credential("OTHER", "second")]);
+        let tokens = vec![credential("TOKEN", "first token"), credential("OTHER", "second")];
+        let tokens = Tokens::new(tokens, &Grant::EVERYTHING);
         let head = format!("GET / HTTP/1.1\r\nHost: h\r\n{lines}\r\n");
         let mut slots = slots();
         let head = request_head(head.as_bytes(), &mut slots).unwrap();

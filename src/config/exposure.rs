@@ -11,7 +11,7 @@ use super::variables::{
     Variable,
 };
 use super::{identity, secrets};
-use crate::auth::{Acknowledged, Credential, Credentials, Exposure};
+use crate::auth::{Acknowledged, Credential, Credentials, Exposure, Keyring, Mode};
 
 const PAIRS: &[(&Variable, &Variable)] = &[(&TOKEN, &TOKEN_FILE), (&DD_AGENT_SECRET, &DD_AGENT_SECRET_FILE)];
 
@@ -61,8 +61,12 @@ pub(super) fn read(
     for (variable, _) in unneeded.into_iter().filter(|(_, on)| *on == Some(true)) {
         findings.no_effect(variable, "a credential is configured, so nobody comes in without");
     }
-    if switches.everywhere == Some(true) {
-        findings.no_effect(&ALLOW_IN_PRODUCTION, "no switch is on that it would permit");
+    match watched(environment, &credentials) {
+        Some(dangerous) => permitted_here(&switches, &dangerous, findings)?,
+        None if switches.everywhere == Some(true) => {
+            findings.no_effect(&ALLOW_IN_PRODUCTION, "no switch is on that it would permit");
+        }
+        None => {}
     }
     Some(Exposure::Guarded(credentials))
 }
@@ -79,10 +83,11 @@ fn credentials(environment: &Environment, findings: &mut Findings) -> Option<Cre
     let hash = findings.take(hash);
     let keyring = identity::keyring(environment, findings);
     let keyring = findings.take(keyring);
+    let allow = findings.take(identity::token_allow(environment));
     let found: Vec<_> = outcomes.into_iter().collect::<Option<_>>()?;
     let credential = |found: secrets::Found| Credential { name: found.from.name, token: found.token };
     let tokens: Vec<_> = found.into_iter().flatten().map(credential).collect();
-    let credentials = Credentials { tokens, hash: hash?, keyring: keyring? };
+    let credentials = Credentials { tokens, hash: hash?, keyring: keyring?, allow: allow? };
     let token = credentials.tokens.iter().find(|credential| credential.name.starts_with("TOKEN"));
     if let (Some(_), Some(_)) = (token, &credentials.hash) {
         let what = "a token and a hash of one are both set";
@@ -106,7 +111,12 @@ fn open(switches: &Switches<'_>, address: Option<IpAddr>, findings: &mut Finding
         }
         return None;
     }
-    let permitted = permitted_here(switches, findings);
+    let dangerous = Dangerous {
+        variable: &ALLOW_UNAUTHENTICATED,
+        what: ALLOW_UNAUTHENTICATED.name.to_owned(),
+        instead: "set TOKEN_FILE and unset it",
+    };
+    let permitted = permitted_here(switches, &dangerous, findings);
     let acknowledged = acknowledged(switches, address?, findings);
     permitted?;
     findings.warn(
@@ -118,8 +128,24 @@ fn open(switches: &Switches<'_>, address: Option<IpAddr>, findings: &mut Finding
     acknowledged
 }
 
-/// Dangerous switches are for the environments that are listed for them.
-fn permitted_here(switches: &Switches<'_>, findings: &mut Findings) -> Option<()> {
+/// What is for the environments that are listed for it.
+struct Dangerous {
+    variable: &'static Variable,
+    what: String,
+    instead: &'static str,
+}
+
+/// A key whose limits are not enforced, where there is one.
+fn watched(environment: &Environment, credentials: &Credentials) -> Option<Dangerous> {
+    let mut keys = credentials.keyring.iter().flat_map(Keyring::iter);
+    let key = keys.find(|key| key.options.grant.mode == Mode::Audit)?;
+    let (variable, _) = identity::keys_file(environment).ok().flatten()?;
+    let what = format!("mode=\"audit\" of key {}, whose limits are told and not enforced,", key.id);
+    Some(Dangerous { variable, what, instead: "take it off the key's line" })
+}
+
+fn permitted_here(switches: &Switches<'_>, dangerous: &Dangerous, findings: &mut Findings) -> Option<()> {
+    let Dangerous { variable, what, instead } = dangerous;
     let listed = switches.is_listed()?;
     let here = quoted(switches.environment?);
     match (listed, switches.everywhere?) {
@@ -133,8 +159,8 @@ fn permitted_here(switches: &Switches<'_>, findings: &mut Findings) -> Option<()
             findings.warn(
                 "config.allow_in_production",
                 &[&ALLOW_IN_PRODUCTION],
-                format!("ALLOW_UNAUTHENTICATED is in use in the environment {here}"),
-                "set TOKEN_FILE and unset both",
+                format!("{what} is in use in the environment {here}"),
+                *instead,
             );
             Some(())
         }
@@ -142,10 +168,12 @@ fn permitted_here(switches: &Switches<'_>, findings: &mut Findings) -> Option<()
             let names: Vec<_> = switches.listed.iter().flatten().map(|name| quoted(name)).collect();
             let names = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
             findings.refuse(
-                &[&ALLOW_UNAUTHENTICATED, &LOOKOUT_ENV],
-                format!("it is refused in the environment {here}; it is allowed in: {names}"),
-                "set TOKEN_FILE instead; or set LOOKOUT_ENV=Development where that is true, list the \
-                 environment in ALLOW_IN_ENVIRONMENTS, or override with ALLOW_IN_PRODUCTION=true",
+                &[*variable, &LOOKOUT_ENV],
+                format!("{what} is refused in the environment {here}; it is allowed in: {names}"),
+                format!(
+                    "{instead}; or set LOOKOUT_ENV=Development where that is true, list the environment in \
+                     ALLOW_IN_ENVIRONMENTS, or override with ALLOW_IN_PRODUCTION=true"
+                ),
             );
             None
         }
@@ -287,7 +315,7 @@ mod tests {
     fn the_refusal_names_the_environment_and_the_override() {
         let outcome = Outcome::of("127.0.0.1", &[LOCAL]);
         outcome.refused(&[
-            "ALLOW_UNAUTHENTICATED, LOOKOUT_ENV: it is refused in the environment \"Production\"; \
+            "ALLOW_UNAUTHENTICATED, LOOKOUT_ENV: ALLOW_UNAUTHENTICATED is refused in the environment \"Production\"; \
              it is allowed in: \"Development\"; ",
         ]);
         for word in
@@ -300,7 +328,7 @@ mod tests {
     #[test]
     fn both_refusals_are_told_at_once() {
         Outcome::of("0.0.0.0", &[LOCAL]).refused(&[
-            "ALLOW_UNAUTHENTICATED, LOOKOUT_ENV: it is refused in the environment",
+            "ALLOW_UNAUTHENTICATED, LOOKOUT_ENV: ALLOW_UNAUTHENTICATED is refused in the environment",
             "ALLOW_UNAUTHENTICATED, BIND_ADDRESS: 0.0.0.0 is not loopback",
         ]);
     }

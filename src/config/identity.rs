@@ -9,9 +9,10 @@ use super::parse::{list, number, quoted};
 use super::secrets;
 use super::variables::{
     AGENT_ID, AUTHORIZED_KEYS, AUTHORIZED_KEYS_FILE, ENROLLMENT_TOKEN, ENROLLMENT_TOKEN_FILE,
-    MAX_CLOCK_SKEW_SECONDS, NONCE_LRU_SIZE, TOKEN_HASH, TOKEN_HASH_FILE, TRUSTED_PROXIES, Variable,
+    MAX_CLOCK_SKEW_SECONDS, NONCE_LRU_SIZE, TOKEN_ALLOW, TOKEN_HASH, TOKEN_HASH_FILE, TRUSTED_PROXIES,
+    Variable,
 };
-use crate::auth::{EnrollmentTerms, Keyring, Network, Phc};
+use crate::auth::{Class, Classes, EnrollmentTerms, Keyring, Network, Phc};
 use crate::limits::{AGENT_ID_BYTES_MAX, CLOCK_SKEW_CEILING, KEYRING_FILE_BYTES_MAX, NONCES_PER_KEY_CEILING};
 use crate::secret::Secret;
 use crate::sys::files::{self, Concern};
@@ -29,6 +30,17 @@ pub(super) fn token_hash(
     let phc = Phc::parse(found.token.expose())
         .map_err(|bad| Problem::new(&[found.from], bad.to_string(), "make one with: lookout hash-token"))?;
     Ok(Some((found.from.name, phc, found.token)))
+}
+
+/// What every token grants.
+pub(super) fn token_allow(environment: &Environment) -> Result<Classes, Problem> {
+    let text = environment.text(&TOKEN_ALLOW)?.unwrap_or(TOKEN_ALLOW.default_value());
+    Classes::parse(text).ok_or_else(|| {
+        let what = format!("{} is no list of classes", quoted(text));
+        let names: Vec<_> = Class::EVERY.iter().map(|class| class.name()).collect();
+        let remedy = format!("list some, each once, with commas and no spaces: {}", names.join(", "));
+        Problem::new(&[&TOKEN_ALLOW], what, remedy)
+    })
 }
 
 /// The keys file, under either of its names.
@@ -68,11 +80,6 @@ pub(super) fn keyring(
     let keyring = Keyring::parse(taken.bytes.expose()).map_err(|bad| {
         Problem::new(&[variable], format!("{shown}: {bad}"), "mend that line, or take it out")
     })?;
-    if let Some(key) = keyring.iter().find(|key| key.options.restricts()) {
-        let what = format!("{shown}: key {} is restricted by an option this version cannot enforce", key.id);
-        let remedy = "leave only from= and expires= on its line, or take the line out";
-        return Err(Problem::new(&[variable], what, remedy));
-    }
     if keyring.iter().len() == 0 {
         let what = format!("{shown} holds no key, so that no signature and no certificate is good");
         findings.warn("config.no_keys", &[variable], what, "add one: lookout keygen");
@@ -148,6 +155,26 @@ mod tests {
         let good = "$argon2id$v=19$m=19456,t=2,p=1$c29tZXNhbHQxMjM0NTY3OA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
         assert!(Config::read(&Environment::of(&[("TOKEN_HASH", good)])).is_ok());
         assert!(problem(&[("TOKEN_HASH", "$argon2i$v=19$m=1")]).contains("lookout hash-token"));
+    }
+
+    #[test]
+    fn what_tokens_grant_is_a_list_of_classes() {
+        let token = ("TOKEN", "0123456789abcdef");
+        assert!(Config::read(&Environment::of(&[token, ("TOKEN_ALLOW", "view,logs")])).is_ok());
+        let told = problem(&[token, ("TOKEN_ALLOW", "view, logs")]);
+        assert!(told.starts_with("TOKEN_ALLOW: ") && told.contains("view, logs, dump"), "{told}");
+    }
+
+    #[test]
+    fn a_key_that_is_only_watched_needs_a_listed_environment() {
+        let line = "mode=\"audit\" ed25519 A6EHv/POEL4dcN0Y50vAmWfk1jCbpQ1fHdyGZBJVMbg= ci\n";
+        let file = specimens::file("watched", "keys", line, 0o600);
+        let keys = ("AUTHORIZED_KEYS", file.to_str().unwrap());
+        let told = problem(&[keys]);
+        assert!(told.starts_with("AUTHORIZED_KEYS, LOOKOUT_ENV: mode=\"audit\" of key "), "{told}");
+        for lifted in [("LOOKOUT_ENV", "Development"), ("ALLOW_IN_PRODUCTION", "true")] {
+            assert!(Config::read(&Environment::of(&[keys, lifted])).is_ok(), "{lifted:?}");
+        }
     }
 
     #[test]

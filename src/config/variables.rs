@@ -107,6 +107,7 @@ variables! {
         DD_AGENT_SECRET_FILE: SecretPath, Nothing, "file that holds DD_AGENT_SECRET";
         TOKEN_HASH: Secret, Nothing, "Argon2id hash of the token";
         TOKEN_HASH_FILE: SecretPath, Nothing, "file that holds TOKEN_HASH";
+        TOKEN_ALLOW: Plain, Value("all"), "classes that tokens grant, comma separated";
         AUTHORIZED_KEYS: Plain, Nothing, "file of the keys that may sign, or show a certificate";
         AUTHORIZED_KEYS_FILE: Plain, Nothing, "the same, under another name";
         ENROLLMENT_TOKEN: Secret, Nothing, "one-time token with which a key enrols itself";
@@ -120,8 +121,8 @@ variables! {
         ALLOW_UNAUTHENTICATED: Plain, Value("false"), "start without a credential, on loopback";
         ALLOW_UNAUTHENTICATED_REMOTE: Plain, Value("false"), "beside it: also beyond loopback";
         LOOKOUT_ENV: Plain, Value("Production"), "the environment this host belongs to";
-        ALLOW_IN_ENVIRONMENTS: Plain, Value("Development"), "where ALLOW_UNAUTHENTICATED may be used, comma separated";
-        ALLOW_IN_PRODUCTION: Plain, Value("false"), "it may be used in every environment";
+        ALLOW_IN_ENVIRONMENTS: Plain, Value("Development"), "where dangerous switches may be used, comma separated";
+        ALLOW_IN_PRODUCTION: Plain, Value("false"), "they may be used in every environment";
         ALLOW_NON_LOOPBACK: Plain, Value("false"), "no warning about plain HTTP beyond loopback";
     }
     Engine {
@@ -144,7 +145,6 @@ variables! {
         TLS_SKIP_VERIFY: Plain, Value("false"), "do not check the controller's certificate";
     }
     Refused {
-        TOKEN_ALLOW: Plain, Value("all"), "what the token permits";
         AUDIT_LOG: Plain, Nothing, "stdout, stderr or a path: where the audit trail goes";
         AUDIT_BUFFER_SIZE: Plain, Value("256"), "audit records that are kept in memory";
         AUDIT_REQUIRED: Plain, Value("false"), "refuse what cannot be audited";

@@ -1,12 +1,15 @@
 //! What the Engine answered: a head, and content that is still coming.
 
 use std::borrow::Cow;
-use std::io;
+use std::io::{self, ErrorKind};
 use std::ops::Range;
 use std::os::fd::{AsFd, BorrowedFd};
 
+use super::Error;
 use super::line::{Hijacked, Line, Link};
+use crate::clock::Deadline;
 use crate::http::{Fields, Framing, Malformed, Status, Unframer};
+use crate::net::is_tick;
 
 /// The Engine's answer.
 pub(crate) struct Answer {
@@ -83,6 +86,37 @@ impl Incoming {
     /// Receives once; 0 is the Engine's end, an error may be a tick.
     pub(crate) fn receive(&mut self) -> io::Result<usize> {
         self.link.wire.receive()
+    }
+
+    /// Reads all of it, at most `most` bytes, and keeps the connection where it is clean.
+    pub(crate) fn whole(
+        mut self,
+        most: usize,
+        deadline: Deadline,
+        line: &mut Line,
+    ) -> Result<Vec<u8>, Error> {
+        let (mut bytes, mut is_over) = (Vec::new(), false);
+        loop {
+            let gathered = self.gather().map_err(Error::Malformed)?;
+            let content = self.content(&gathered);
+            if bytes.len().saturating_add(content.len()) > most {
+                return Err(Error::TooLong);
+            }
+            bytes.extend_from_slice(content);
+            self.consume(&gathered);
+            if gathered.ended || is_over {
+                self.finish(line);
+                return Ok(bytes);
+            }
+            match self.receive() {
+                Ok(0) if self.framing == Framing::UntilClose => is_over = true,
+                Ok(0) => return Err(Error::Closed(ErrorKind::UnexpectedEof.into())),
+                Ok(_) => {}
+                Err(error) if is_tick(&error) && deadline.passed() => return Err(Error::Late),
+                Err(error) if is_tick(&error) => {}
+                Err(error) => return Err(Error::Closed(error)),
+            }
+        }
     }
 
     /// Everything was read: keeps the connection for the client's next request, if it is clean.

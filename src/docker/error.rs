@@ -26,6 +26,8 @@ pub(crate) enum Error {
     Body(BodyError),
     /// The client is gone.
     ClientLeft,
+    /// Its answer is too long to be held.
+    TooLong,
 }
 
 impl fmt::Display for Error {
@@ -40,6 +42,7 @@ impl fmt::Display for Error {
             Self::Switched => f.write_str("the engine switched protocols unasked"),
             Self::Body(why) => write!(f, "the request's body failed: {why}"),
             Self::ClientLeft => f.write_str("the client left"),
+            Self::TooLong => f.write_str("the engine's answer is too long to be held"),
         }
     }
 }
@@ -60,9 +63,11 @@ impl std::error::Error for Error {
                 | BodyError::Cut
                 | BodyError::TooLarge(_)
                 | BodyError::NoPlace
-                | BodyError::Forged,
+                | BodyError::Forged
+                | BodyError::Unwanted,
             )
-            | Self::ClientLeft => None,
+            | Self::ClientLeft
+            | Self::TooLong => None,
         }
     }
 }

@@ -11,11 +11,14 @@ mod upload;
 use std::time::Duration;
 
 pub(crate) use address::Address;
-pub(crate) use answer::{Content, Incoming};
+pub(crate) use answer::{Answer, Content, Incoming};
 pub(crate) use call::{Ask, Patience};
 pub(crate) use error::Error;
 pub(crate) use line::{Hijacked, Line};
 
+use crate::clock::Deadline;
+use crate::http::{Method, Status};
+use crate::limits::JSON_ANSWER_BYTES_MAX;
 use ready::Readiness;
 
 /// What the operator says about the Engine.
@@ -36,5 +39,23 @@ impl Docker {
     pub(crate) fn new(settings: Settings) -> Self {
         let Settings { address, head_within } = settings;
         Self { address, head_within, readiness: Readiness::default() }
+    }
+
+    /// Asks for a document; `None` where the Engine knows no such thing.
+    pub(crate) fn read(&self, line: &mut Line, target: &str) -> Result<Option<Vec<u8>>, Error> {
+        let ask = Ask::new(line.space(), Method::Get, target, Patience::Bounded);
+        let answer = self.call(line, ask)?;
+        let Content::Incoming(incoming) = answer.content else { return Err(Error::Switched) };
+        let told = incoming.whole(JSON_ANSWER_BYTES_MAX, self.patience(), line)?;
+        match answer.status {
+            Status::OK => Ok(Some(told)),
+            status if status.is_server_error() => Err(Error::Refused(status)),
+            _ => Ok(None),
+        }
+    }
+
+    /// How long a document may take.
+    pub(crate) fn patience(&self) -> Deadline {
+        Deadline::after(self.head_within)
     }
 }

@@ -24,6 +24,8 @@ struct State {
     is_probing: bool,
     /// When it was probed last, and whether it answered.
     last: Option<(Instant, bool)>,
+    /// The newest version of the API it spoke of, `1.41` as 41.
+    newest_minor: Option<u8>,
 }
 
 impl Docker {
@@ -32,8 +34,16 @@ impl Docker {
         let Some(_probing) = self.readiness.begin() else { return self.readiness.outcome() };
         let outcome = self.probe();
         self.tell(&outcome);
-        self.readiness.settle(outcome.is_ok());
+        self.readiness.settle(&outcome);
         outcome.is_ok()
+    }
+
+    /// Whether the Engine speaks this version of its API, as far as it told; asked anew before the
+    /// answer is no, because it may have been replaced by a newer one.
+    pub(crate) fn speaks(&self, minor: u8) -> bool {
+        let speaks = || self.readiness.lock().newest_minor.is_none_or(|newest| minor <= newest);
+        let is_known = self.readiness.lock().newest_minor.is_some();
+        (is_known && speaks()) || (self.is_ready() && speaks())
     }
 
     /// The Engine's API version, which is asked anew each time: it may have been replaced.
@@ -94,8 +104,12 @@ impl Readiness {
         Some(Probing(self))
     }
 
-    fn settle(&self, is_ready: bool) {
-        self.lock().last = Some((clock::now(), is_ready));
+    fn settle(&self, outcome: &Result<String, Error>) {
+        let mut state = self.lock();
+        state.last = Some((clock::now(), outcome.is_ok()));
+        if let Ok(version) = outcome {
+            state.newest_minor = version.strip_prefix("1.").and_then(|minor| minor.parse().ok());
+        }
     }
 
     fn outcome(&self) -> bool {
@@ -118,7 +132,7 @@ mod tests {
         std::thread::scope(|scope| {
             let others: Vec<_> =
                 (0..8).map(|_| scope.spawn(|| readiness.begin().is_none() && readiness.outcome())).collect();
-            readiness.settle(true);
+            readiness.settle(&Ok("1.41".to_owned()));
             drop(probing);
             assert!(others.into_iter().all(|other| other.join().unwrap()));
         });

@@ -42,6 +42,8 @@ pub(crate) enum BodyError {
     NoPlace,
     /// It is not what its digest announced.
     Forged,
+    /// It begins as nothing may that goes where it was sent.
+    Unwanted,
     Io(io::Error),
 }
 
@@ -57,6 +59,16 @@ pub(crate) struct Body<'c> {
     held: Option<Held>,
     /// The digest so far, and what it must turn out to be.
     announced: Option<(Sha256, [u8; 32])>,
+    screen: Option<Screen>,
+}
+
+/// Bytes by which the formats of archives are told apart, and more.
+const FRONT_BYTES: usize = 16;
+
+/// Looks at how content begins.
+struct Screen {
+    judge: fn(&[u8]) -> bool,
+    seen: Vec<u8>,
 }
 
 /// All of a body, read beforehand, and how much of that was consumed.
@@ -69,7 +81,7 @@ struct Held {
 impl<'c> Body<'c> {
     pub(crate) fn new(source: &'c mut dyn Source, framing: Framing, is_awaited: bool) -> Self {
         let unframer = Unframer::new(framing);
-        Self { source, framing, unframer, ready: 0, is_awaited, held: None, announced: None }
+        Self { source, framing, unframer, ready: 0, is_awaited, held: None, announced: None, screen: None }
     }
 
     /// Reads all of it, at most `most` bytes and before the deadline, to be read again by whoever
@@ -81,6 +93,9 @@ impl<'c> Body<'c> {
         deadline: Deadline,
         take_place: &mut dyn FnMut() -> Option<Permit>,
     ) -> Result<&[u8], BodyError> {
+        if self.held.is_some() {
+            return self.held_again(most);
+        }
         let (mut bytes, mut place) = (Vec::new(), None);
         loop {
             if deadline.passed() {
@@ -106,6 +121,45 @@ impl<'c> Body<'c> {
             self.framing = Framing::Length(u64::try_from(bytes.len()).unwrap_or(u64::MAX));
         }
         Ok(&self.held.insert(Held { bytes, at: 0, _place: place }).bytes)
+    }
+
+    /// What was held before, for whoever looks next.
+    fn held_again(&mut self, most: usize) -> Result<&[u8], BodyError> {
+        let bytes = self.content();
+        if bytes.len() > most { Err(BodyError::TooLarge(most)) } else { Ok(bytes) }
+    }
+
+    /// Puts other content in the place of what was held, or of none.
+    pub(crate) fn replace(&mut self, bytes: Vec<u8>) {
+        self.framing = match (self.framing, u64::try_from(bytes.len()).unwrap_or(u64::MAX)) {
+            (Framing::None, 0) => Framing::None,
+            (_, length) => Framing::Length(length),
+        };
+        let place = self.held.take().and_then(|held| held._place);
+        self.held = Some(Held { bytes, at: 0, _place: place });
+    }
+
+    /// Refuses content by how it begins: `judge` is shown more and more of its first bytes, and
+    /// nothing behind them goes on before it was.
+    pub(crate) fn screen(&mut self, judge: fn(&[u8]) -> bool) -> Result<(), BodyError> {
+        if let Some(held) = &self.held {
+            let front = held.bytes.get(..FRONT_BYTES).unwrap_or(&held.bytes);
+            return if judge(front) { Err(BodyError::Unwanted) } else { Ok(()) };
+        }
+        self.screen = Some(Screen { judge, seen: Vec::new() });
+        self.look()
+    }
+
+    /// Shows the screen what was found, as long as it has not seen the whole front.
+    fn show_front(&mut self, count: usize) -> Result<(), BodyError> {
+        let Some(screen) = &mut self.screen else { return Ok(()) };
+        let wanted = FRONT_BYTES.saturating_sub(screen.seen.len()).min(count);
+        screen.seen.extend_from_slice(self.source.received().get(..wanted).unwrap_or_default());
+        let is_unwanted = (screen.judge)(&screen.seen);
+        if screen.seen.len() >= FRONT_BYTES {
+            self.screen = None;
+        }
+        if is_unwanted { Err(BodyError::Unwanted) } else { Ok(()) }
     }
 
     /// Announces the digest of the content. The last bytes are not given out before it is known to
@@ -154,6 +208,7 @@ impl<'c> Body<'c> {
             if let Some((digest, _)) = &mut self.announced {
                 digest.update(self.source.received().get(..cut.content).unwrap_or_default());
             }
+            self.show_front(cut.content)?;
             self.check()?;
         }
         Ok(())
@@ -191,7 +246,7 @@ impl<'c> Body<'c> {
 
     /// Content the kernel may move from [`Self::socket`] itself.
     pub(crate) fn direct(&mut self) -> u64 {
-        let is_read_here = self.held.is_some() || self.announced.is_some();
+        let is_read_here = self.held.is_some() || self.announced.is_some() || self.screen.is_some();
         let nothing_between =
             self.ready == 0 && !is_read_here && self.source.is_plain() && !self.source.is_buffered();
         if nothing_between { self.unframer.direct() } else { 0 }
@@ -235,6 +290,9 @@ impl fmt::Display for BodyError {
             Self::TooLarge(most) => write!(f, "a body of more than {most} bytes, which is what can be held"),
             Self::NoPlace => f.write_str("too many bodies are held at once: try again"),
             Self::Forged => f.write_str("a body that is not what its digest announced"),
+            Self::Unwanted => f.write_str(
+                "a compressed archive: send plain tar, the engine runs a program to unpack anything else",
+            ),
             Self::Io(error) => error.fmt(f),
         }
     }

@@ -33,4 +33,4 @@ pub(crate) use malformed::Malformed;
 pub(crate) use method::Method;
 pub(crate) use request::Request;
 pub(crate) use status::Status;
-pub(crate) use target::Target;
+pub(crate) use target::{Target, decode_form};

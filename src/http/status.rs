@@ -25,6 +25,10 @@ impl Status {
     pub(crate) const GATEWAY_TIMEOUT: Self = Self(504);
     pub(crate) const VERSION_NOT_SUPPORTED: Self = Self(505);
 
+    pub(crate) fn is_server_error(self) -> bool {
+        self.0 >= 500
+    }
+
     /// The usual words for the codes we send ourselves.
     pub(crate) fn reason(self) -> &'static str {
         match self.0 {

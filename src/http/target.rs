@@ -52,6 +52,11 @@ impl<'h> Target<'h> {
         &self.path
     }
 
+    /// What stands behind the question mark, as it came.
+    pub(crate) fn query(&self) -> Option<&'h str> {
+        self.query
+    }
+
     /// The names of the query's parameters, decoded.
     pub(crate) fn query_names(&self) -> impl Iterator<Item = Cow<'h, str>> {
         let pairs = self.query.unwrap_or("").split(['&', ';']).filter(|pair| !pair.is_empty());
@@ -61,6 +66,15 @@ impl<'h> Target<'h> {
             decode(name).unwrap_or(Cow::Borrowed(name))
         })
     }
+}
+
+/// Decodes one name or value of a query, as forms are written; `None` where it is not text.
+pub(crate) fn decode_form(text: &str) -> Option<Cow<'_, str>> {
+    if text.contains('+') {
+        let spaced = text.replace('+', " ");
+        return decode(&spaced).ok().map(|decoded| Cow::Owned(decoded.into_owned()));
+    }
+    decode(text).ok()
 }
 
 /// Decodes percent codes once. What would decode to a control byte, or not to UTF-8, is refused.
@@ -141,6 +155,12 @@ mod tests {
         ] {
             assert_eq!(Target::parse(raw), Err(why), "{raw}");
         }
+    }
+
+    #[test]
+    fn a_plus_in_a_query_is_a_space_and_its_code_is_a_plus() {
+        assert_eq!(decode_form("a+b%2Bc").as_deref(), Some("a b+c"));
+        assert_eq!(decode_form("a%0a"), None);
     }
 
     #[test]

@@ -1,196 +1,210 @@
-//! The Engine's routes: method and path to class, and whether an answer may be long in coming.
+//! The Engine's routes: method and path to class, and what a caller with limits may send and is
+//! told. Whoever may do everything passes unchanged.
 
-use crate::http::Method::{self, Delete, Get, Head, Post, Put};
-use crate::policy::Class::{
-    self, Admin, Build, Create, Dump, Exec, Logs, Power, Pull, Push, Remove, Swarm, View,
+use super::guard::Guard::{
+    ContainerCreate, ContainerUpdate, ExecCreate, ExecStart, NetworkConnect, NetworkCreate,
+    NetworkDisconnect, VolumeCreate,
 };
-
-/// One route of the Engine.
-#[derive(Debug)]
-pub(crate) struct Row {
-    pub(crate) method: Method,
-    /// `{}` is one segment, `{*}` one or more: image references hold slashes.
-    pub(crate) pattern: &'static str,
-    pub(crate) class: Class,
-    pub(crate) pace: Pace,
-}
-
-impl Row {
-    /// Its body is an archive, of any size, rather than a document.
-    pub(crate) fn takes_archive(&self) -> bool {
-        let archives = ["/build", "/images/load", "/images/create", "/containers/{}/archive"];
-        matches!(self.method, Post | Put) && archives.contains(&self.pattern)
-    }
-}
-
-/// How long an answer takes by nature.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Pace {
-    Prompt,
-    /// Its head comes when the work is done, however long that takes.
-    Slow,
-    /// Nor need it ever end: a followed log, events, statistics.
-    Endless,
-}
-
-const fn row(method: Method, pattern: &'static str, class: Class) -> Row {
-    Row { method, pattern, class, pace: Pace::Prompt }
-}
-
-const fn slow(method: Method, pattern: &'static str, class: Class) -> Row {
-    Row { method, pattern, class, pace: Pace::Slow }
-}
-
-const fn endless(method: Method, pattern: &'static str, class: Class) -> Row {
-    Row { method, pattern, class, pace: Pace::Endless }
-}
+use super::redact::Blank::{
+    Containers, Events, Exec as ExecFacts, Images, Info, Plugins, Swarm as SwarmFacts, Top, Usage, Volumes,
+};
+use super::refused::Kind::{Container, Exec as ExecId, Image, Network, Volume};
+use super::row::{ANYTHING, Reach, Row, Takes, Tells, delete, get, post, row};
+use crate::auth::Class::{All, Build, Create, Dump, Exec, Logs, Power, Pull, Push, Remove, Swarm, View};
+use crate::http::Method::{self, Head, Put};
 
 /// A path that is no row: only who may do everything may ask, and nobody knows how long it takes.
-const UNKNOWN: Row = slow(Get, "{*}", Admin);
+const UNKNOWN: Row = get(ANYTHING, All).slow();
+
+const ATTACH: &str = "detachKeys logs stream stdin stdout stderr";
+const BUILD: &str = "dockerfile t* extrahosts* remote q nocache cachefrom pull rm forcerm memory memswap cpushares \
+    cpusetcpus cpusetmems cpuperiod cpuquota buildargs shmsize squash labels networkmode platform target outputs \
+    version buildid session ulimits cgroupparent isolation securityopt";
+const LOGS: &str = "follow stdout stderr since until timestamps tail details";
 
 /// Every route of the Engine; the first that matches counts.
 pub(crate) const ROWS: &[Row] = &[
-    row(Head, "/_ping", View),
-    row(Get, "/_ping", View),
-    row(Get, "/version", View),
+    row(Head, "/_ping", View).common(),
+    get("/_ping", View).common(),
+    get("/version", View).common(),
     // Read-only.
-    row(Get, "/containers/json", View),
-    row(Get, "/containers/{}/json", View),
-    endless(Get, "/containers/{}/stats", View),
-    row(Get, "/containers/{}/top", View),
-    row(Get, "/containers/{}/changes", View),
-    row(Get, "/images/json", View),
-    row(Get, "/images/{*}/json", View),
-    row(Get, "/images/{*}/history", View),
-    row(Get, "/images/{*}/attestations", View),
-    row(Get, "/networks", View),
-    row(Get, "/networks/", View),
-    row(Get, "/networks/{}", View),
-    row(Get, "/volumes", View),
-    row(Get, "/volumes/{}", View),
-    row(Get, "/info", View),
-    endless(Get, "/events", View),
-    row(Get, "/exec/{}/json", View),
-    slow(Get, "/system/df", View),
-    row(Get, "/tasks", View),
-    row(Get, "/tasks/{}", View),
-    row(Get, "/services", View),
-    row(Get, "/services/{}", View),
-    row(Get, "/nodes", View),
-    row(Get, "/nodes/{}", View),
-    row(Get, "/secrets", View),
-    row(Get, "/secrets/{}", View),
-    row(Get, "/plugins", View),
+    get("/containers/json", View)
+        .asks("all limit size filters")
+        .on(Reach::Every(Container))
+        .tells(Tells::Each(Containers)),
+    get("/containers/{}/json", View).asks("size").on(Reach::One(Container)).tells(Tells::Whole(Containers)),
+    get("/containers/{}/stats", View).endless().asks("stream one-shot").on(Reach::One(Container)),
+    get("/containers/{}/top", View).asks("ps_args").on(Reach::One(Container)).tells(Tells::Whole(Top)),
+    get("/containers/{}/changes", View).on(Reach::One(Container)),
+    get("/images/json", View)
+        .asks("all filters digests shared-size manifests identity")
+        .on(Reach::Every(Image))
+        .tells(Tells::Each(Images)),
+    get("/images/{*}/json", View)
+        .asks("manifests platform")
+        .on(Reach::One(Image))
+        .tells(Tells::Whole(Images)),
+    get("/images/{*}/history", View).asks("platform").on(Reach::One(Image)).tells(Tells::Each(Images)),
+    get("/images/{*}/attestations", View)
+        .asks("platform statement type")
+        .on(Reach::One(Image))
+        .tells(Tells::Each(Images)),
+    get("/networks", View).asks("filters").on(Reach::Every(Network)).tells(Tells::Listed),
+    get("/networks/", View).asks("filters").on(Reach::Every(Network)).tells(Tells::Listed),
+    get("/networks/{}", View).asks("verbose scope").on(Reach::One(Network)),
+    get("/volumes", View).asks("filters").on(Reach::Every(Volume)).tells(Tells::VolumeList),
+    get("/volumes/{}", View).on(Reach::One(Volume)).tells(Tells::Whole(Volumes)),
+    get("/info", View).common().tells(Tells::Whole(Info)),
+    get("/events", View)
+        .endless()
+        .asks("since until filters")
+        .on(Reach::Every(Container))
+        .tells(Tells::Stream(Events)),
+    get("/exec/{}/json", View).on(Reach::One(ExecId)).tells(Tells::Whole(ExecFacts)),
+    get("/system/df", View).slow().asks("type* verbose").tells(Tells::Whole(Usage)),
+    get("/tasks", View).asks("filters").tells(Tells::Each(SwarmFacts)),
+    get("/tasks/{}", View).tells(Tells::Whole(SwarmFacts)),
+    get("/services", View).asks("filters status").tells(Tells::Each(SwarmFacts)),
+    get("/services/{}", View).asks("insertDefaults").tells(Tells::Whole(SwarmFacts)),
+    get("/nodes", View).asks("filters"),
+    get("/nodes/{}", View),
+    get("/secrets", View).asks("filters"),
+    get("/secrets/{}", View),
+    get("/plugins", View).asks("filters").tells(Tells::Each(Plugins)),
     // Read-only, but what they tell is secret.
-    endless(Get, "/containers/{}/logs", Logs),
-    endless(Get, "/services/{}/logs", Logs),
-    endless(Get, "/tasks/{}/logs", Logs),
-    slow(Get, "/containers/{}/archive", Dump),
-    slow(Head, "/containers/{}/archive", Dump),
-    slow(Get, "/containers/{}/export", Dump),
-    slow(Get, "/images/get", Dump),
-    slow(Get, "/images/{*}/get", Dump),
-    row(Get, "/configs", Dump),
-    row(Get, "/configs/{}", Dump),
-    row(Get, "/swarm", Dump),
-    row(Get, "/swarm/unlockkey", Dump),
+    get("/containers/{}/logs", Logs).endless().asks(LOGS).on(Reach::One(Container)),
+    get("/services/{}/logs", Logs).endless().asks(LOGS),
+    get("/tasks/{}/logs", Logs).endless().asks(LOGS),
+    get("/containers/{}/archive", Dump).slow().asks("path").on(Reach::One(Container)),
+    row(Head, "/containers/{}/archive", Dump).slow().asks("path").on(Reach::One(Container)),
+    get("/containers/{}/export", Dump).slow().on(Reach::One(Container)),
+    get("/images/get", Dump).slow().asks("names* platform*").on(Reach::Save),
+    get("/images/{*}/get", Dump).slow().asks("platform*").on(Reach::One(Image)),
+    get("/configs", Dump).asks("filters"),
+    get("/configs/{}", Dump),
+    get("/swarm", Dump),
+    get("/swarm/unlockkey", Dump),
     // Life cycle.
-    row(Post, "/containers/{}/start", Power),
-    slow(Post, "/containers/{}/stop", Power),
-    slow(Post, "/containers/{}/restart", Power),
-    slow(Post, "/containers/{}/kill", Power),
-    row(Post, "/containers/{}/pause", Power),
-    row(Post, "/containers/{}/unpause", Power),
-    slow(Post, "/containers/{}/wait", Power),
-    row(Post, "/containers/{}/resize", Power),
+    post("/containers/{}/start", Power).asks("detachKeys").on(Reach::One(Container)),
+    post("/containers/{}/stop", Power).slow().asks("signal t").on(Reach::One(Container)),
+    post("/containers/{}/restart", Power).slow().asks("signal t").on(Reach::One(Container)),
+    post("/containers/{}/kill", Power).slow().asks("signal").on(Reach::One(Container)),
+    post("/containers/{}/pause", Power).on(Reach::One(Container)),
+    post("/containers/{}/unpause", Power).on(Reach::One(Container)),
+    post("/containers/{}/wait", Power).slow().asks("condition").on(Reach::One(Container)),
+    post("/containers/{}/resize", Power).asks("h w").on(Reach::One(Container)),
     // Images come and go.
-    slow(Post, "/images/create", Pull),
-    row(Post, "/images/{*}/tag", Pull),
-    slow(Get, "/distribution/{*}/json", Pull),
-    slow(Get, "/images/search", Pull),
-    slow(Post, "/auth", Pull),
-    slow(Post, "/images/{*}/push", Push),
+    post("/images/create", Pull)
+        .slow()
+        .asks("fromImage fromSrc repo tag platform message changes*")
+        .takes(Takes::Archive)
+        .on(Reach::Pull)
+        .registry(),
+    post("/images/{*}/tag", Pull).asks("repo tag").on(Reach::Tag),
+    get("/distribution/{*}/json", Pull).slow().on(Reach::One(Image)).registry(),
+    get("/images/search", Pull).slow().asks("term limit filters").common().registry(),
+    post("/auth", Pull).slow().takes(Takes::Json).common(),
+    post("/images/{*}/push", Push).slow().asks("tag platform").on(Reach::One(Image)).registry(),
     // Create and change.
-    row(Post, "/containers/create", Create),
-    row(Post, "/containers/{}/update", Create),
-    row(Post, "/containers/{}/rename", Create),
-    row(Post, "/networks/create", Create),
-    row(Post, "/networks/{}/connect", Create),
-    row(Post, "/networks/{}/disconnect", Create),
-    row(Post, "/volumes/create", Create),
+    post("/containers/create", Create)
+        .asks("name platform")
+        .judged(ContainerCreate)
+        .on(Reach::Make(Container)),
+    post("/containers/{}/update", Create).judged(ContainerUpdate).on(Reach::One(Container)),
+    post("/containers/{}/rename", Create).asks("name").on(Reach::Rename),
+    post("/networks/create", Create).judged(NetworkCreate).on(Reach::Make(Network)),
+    post("/networks/{}/connect", Create).judged(NetworkConnect).on(Reach::One(Network)),
+    post("/networks/{}/disconnect", Create).judged(NetworkDisconnect).on(Reach::One(Network)),
+    post("/volumes/create", Create).judged(VolumeCreate).on(Reach::Make(Volume)).tells(Tells::Whole(Volumes)),
     // Remove.
-    slow(Delete, "/containers/{}", Remove),
-    slow(Delete, "/images/{*}", Remove),
-    row(Delete, "/networks/{}", Remove),
-    row(Delete, "/volumes/{}", Remove),
-    slow(Post, "/containers/prune", Remove),
-    slow(Post, "/images/prune", Remove),
-    slow(Post, "/networks/prune", Remove),
-    slow(Post, "/volumes/prune", Remove),
+    delete("/containers/{}", Remove).slow().asks("v force link").on(Reach::One(Container)),
+    delete("/images/{*}", Remove).slow().asks("force noprune platforms*").on(Reach::One(Image)),
+    delete("/networks/{}", Remove).on(Reach::One(Network)),
+    delete("/volumes/{}", Remove).asks("force").on(Reach::One(Volume)),
+    post("/containers/prune", Remove).slow().asks("filters").on(Reach::Prune(Container)),
+    post("/images/prune", Remove).slow().asks("filters").on(Reach::Prune(Image)),
+    post("/networks/prune", Remove).slow().asks("filters").on(Reach::Prune(Network)),
+    post("/volumes/prune", Remove).slow().asks("filters").on(Reach::Prune(Volume)),
     // Inside containers.
-    row(Post, "/containers/{}/exec", Exec),
-    endless(Post, "/exec/{}/start", Exec),
-    row(Post, "/exec/{}/resize", Exec),
-    endless(Post, "/containers/{}/attach", Exec),
-    endless(Get, "/containers/{}/attach/ws", Exec),
-    slow(Put, "/containers/{}/archive", Exec),
+    post("/containers/{}/exec", Exec).judged(ExecCreate).on(Reach::One(Container)).tells(Tells::NewExec),
+    post("/exec/{}/start", Exec).endless().judged(ExecStart).on(Reach::One(ExecId)).switches(),
+    post("/exec/{}/resize", Exec).asks("h w").on(Reach::One(ExecId)),
+    post("/containers/{}/attach", Exec).endless().asks(ATTACH).on(Reach::One(Container)).switches(),
+    get("/containers/{}/attach/ws", Exec).endless().asks(ATTACH).on(Reach::One(Container)).switches(),
+    row(Put, "/containers/{}/archive", Exec)
+        .slow()
+        .asks("path noOverwriteDirNonDir copyUIDGID")
+        .takes(Takes::Files)
+        .on(Reach::One(Container)),
     // Build.
-    slow(Post, "/build", Build),
-    slow(Post, "/build/prune", Build),
-    row(Post, "/build/cancel", Build),
-    slow(Post, "/session", Build),
-    slow(Post, "/grpc", Build),
-    slow(Post, "/images/load", Build),
-    slow(Post, "/commit", Build),
+    post("/build", Build).slow().asks(BUILD).takes(Takes::Archive).registry(),
+    post("/build/prune", Build)
+        .slow()
+        .asks("all keep-storage reserved-space max-used-space min-free-space filters"),
+    post("/build/cancel", Build).asks("id"),
+    post("/session", Build).slow().switches(),
+    post("/grpc", Build).slow().switches(),
+    post("/images/load", Build).slow().asks("quiet platform*").takes(Takes::Archive),
+    post("/commit", Build).slow().asks("container repo tag comment author pause changes*").takes(Takes::Json),
     // Swarm.
-    slow(Post, "/swarm/init", Swarm),
-    slow(Post, "/swarm/join", Swarm),
-    slow(Post, "/swarm/leave", Swarm),
-    row(Post, "/swarm/update", Swarm),
-    row(Post, "/swarm/unlock", Swarm),
-    row(Post, "/services/create", Swarm),
-    row(Post, "/services/{}/update", Swarm),
-    row(Delete, "/services/{}", Swarm),
-    row(Post, "/nodes/{}/update", Swarm),
-    row(Delete, "/nodes/{}", Swarm),
-    row(Post, "/secrets/create", Swarm),
-    row(Post, "/secrets/{}/update", Swarm),
-    row(Delete, "/secrets/{}", Swarm),
-    row(Post, "/configs/create", Swarm),
-    row(Post, "/configs/{}/update", Swarm),
-    row(Delete, "/configs/{}", Swarm),
-    row(Put, "/volumes/{}", Swarm),
-    // The Engine itself.
-    row(Get, "/plugins/privileges", Admin),
-    slow(Post, "/plugins/pull", Admin),
-    slow(Post, "/plugins/create", Admin),
-    row(Get, "/plugins/{*}/json", View),
-    slow(Post, "/plugins/{*}/enable", Admin),
-    slow(Post, "/plugins/{*}/disable", Admin),
-    slow(Post, "/plugins/{*}/push", Admin),
-    slow(Post, "/plugins/{*}/upgrade", Admin),
-    row(Post, "/plugins/{*}/set", Admin),
-    row(Delete, "/plugins/{*}", Admin),
-    slow(Get, "/containers/{}/checkpoints", Admin),
-    slow(Post, "/containers/{}/checkpoints", Admin),
-    slow(Delete, "/containers/{}/checkpoints/{}", Admin),
+    post("/swarm/init", Swarm).slow().takes(Takes::Json),
+    post("/swarm/join", Swarm).slow().takes(Takes::Json),
+    post("/swarm/leave", Swarm).slow().asks("force"),
+    post("/swarm/update", Swarm)
+        .asks("version rotateWorkerToken rotateManagerToken rotateManagerUnlockKey")
+        .takes(Takes::Json),
+    post("/swarm/unlock", Swarm).takes(Takes::Json),
+    post("/services/create", Swarm).takes(Takes::Json).registry(),
+    post("/services/{}/update", Swarm)
+        .asks("version registryAuthFrom rollback")
+        .takes(Takes::Json)
+        .registry(),
+    delete("/services/{}", Swarm),
+    post("/nodes/{}/update", Swarm).asks("version").takes(Takes::Json),
+    delete("/nodes/{}", Swarm).asks("force"),
+    post("/secrets/create", Swarm).takes(Takes::Json),
+    post("/secrets/{}/update", Swarm).asks("version").takes(Takes::Json),
+    delete("/secrets/{}", Swarm),
+    post("/configs/create", Swarm).takes(Takes::Json),
+    post("/configs/{}/update", Swarm).asks("version").takes(Takes::Json),
+    delete("/configs/{}", Swarm),
+    row(Put, "/volumes/{}", Swarm).asks("version").takes(Takes::Json),
+    // The Engine itself: no caller with limits comes here.
+    get("/plugins/privileges", All).registry(),
+    post("/plugins/pull", All).slow().registry(),
+    post("/plugins/create", All).slow(),
+    get("/plugins/{*}/json", View).tells(Tells::Whole(Plugins)),
+    post("/plugins/{*}/enable", All).slow(),
+    post("/plugins/{*}/disable", All).slow(),
+    post("/plugins/{*}/push", All).slow().registry(),
+    post("/plugins/{*}/upgrade", All).slow().registry(),
+    post("/plugins/{*}/set", All),
+    delete("/plugins/{*}", All),
+    get("/containers/{}/checkpoints", All).slow(),
+    post("/containers/{}/checkpoints", All).slow(),
+    delete("/containers/{}/checkpoints/{}", All).slow(),
 ];
 
 /// The row of a request. `path` is decoded and may begin with an API version.
 pub(crate) fn classify(method: Method, path: &str) -> &'static Row {
-    let path = without_version(path);
-    ROWS.iter().find(|row| row.method == method && matches(row.pattern, path)).unwrap_or(&UNKNOWN)
+    let (_, path) = split_version(path);
+    find(method, path).unwrap_or(&UNKNOWN)
 }
 
-/// `/v1.41/info` is `/info`.
-fn without_version(path: &str) -> &str {
+/// The row of a request without its version.
+pub(super) fn find(method: Method, path: &str) -> Option<&'static Row> {
+    ROWS.iter().find(|row| row.method == method && matches(row.pattern, path))
+}
+
+/// `/v1.41/info` is `1.41` of `/info`.
+pub(super) fn split_version(path: &str) -> (Option<&str>, &str) {
     let Some((version, _)) = path.strip_prefix("/v").and_then(|rest| rest.split_once('/')) else {
-        return path;
+        return (None, path);
     };
     if version.is_empty() || !version.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.') {
-        return path;
+        return (None, path);
     }
-    path.get("/v".len().saturating_add(version.len())..).unwrap_or(path)
+    (Some(version), path.get("/v".len().saturating_add(version.len())..).unwrap_or(path))
 }
 
 fn matches(pattern: &str, path: &str) -> bool {
@@ -207,74 +221,18 @@ fn matches(pattern: &str, path: &str) -> bool {
     all && segments.next().is_none()
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn requests_find_their_rows() {
-        for (method, path, pattern) in [
-            (Get, "/_ping", "/_ping"),
-            (Get, "/v1.41/containers/json", "/containers/json"),
-            (Get, "/containers/json/json", "/containers/{}/json"),
-            (Get, "/images/library/busybox:1/json", "/images/{*}/json"),
-            (Get, "/images/json", "/images/json"),
-            (Post, "/v1.50/images/a/b/push", "/images/{*}/push"),
-            (Post, "/containers/create", "/containers/create"),
-            (Delete, "/images/a/b", "/images/{*}"),
-            (Get, "/networks/", "/networks/"),
-            (Get, "/containers/x/attach/ws", "/containers/{}/attach/ws"),
-        ] {
-            assert_eq!(classify(method, path).pattern, pattern, "{path}");
+/// What the places of a pattern stand for in a path that matches it.
+pub(super) fn captures<'p>(pattern: &str, path: &'p str) -> Vec<&'p str> {
+    match pattern.split_once("{*}") {
+        Some((before, after)) => {
+            path.strip_prefix(before).and_then(|rest| rest.strip_suffix(after)).into_iter().collect()
         }
-    }
-
-    #[test]
-    fn what_is_no_row_is_for_those_who_may_do_everything() {
-        for (method, path) in [
-            (Get, "/debug/pprof/"),
-            (Get, "/libpod/info"),
-            (Post, "/containers/json"),
-            (Get, "/containers//json"),
-            (Get, "/images//json"),
-            (Get, "/vx/info"),
-            (Get, "/v/info"),
-            (Get, "/v1.41"),
-            (Get, "/"),
-            (Post, "/containers/x/start/y"),
-        ] {
-            assert_eq!(classify(method, path).class, Admin, "{path}");
+        None => {
+            let segments = pattern.split('/').zip(path.split('/'));
+            segments.filter(|(expected, _)| *expected == "{}").map(|(_, segment)| segment).collect()
         }
-    }
-
-    #[test]
-    fn no_row_is_hidden_behind_an_earlier_one() {
-        for row in ROWS {
-            let example = row.pattern.replace("{*}", "name").replace("{}", "name");
-            let found = classify(row.method, &example);
-            assert_eq!((found.method, found.pattern), (row.method, row.pattern), "{example}");
-        }
-    }
-
-    #[test]
-    fn calls_that_block_by_nature_are_slow() {
-        for (method, path) in [
-            (Post, "/v1.41/containers/x/wait"),
-            (Post, "/containers/x/stop"),
-            (Post, "/containers/x/attach"),
-            (Post, "/exec/x/start"),
-            (Post, "/build"),
-            (Post, "/session"),
-            (Post, "/grpc"),
-            (Post, "/images/load"),
-            (Post, "/images/r/n/push"),
-            (Get, "/events"),
-            (Get, "/containers/x/stats"),
-            (Get, "/system/df"),
-            (Get, "/unheard/of"),
-        ] {
-            assert_ne!(classify(method, path).pace, Pace::Prompt, "{path}");
-        }
-        assert_eq!(classify(Get, "/containers/json").pace, Pace::Prompt);
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -11,7 +11,8 @@ use crate::limits::{HEAD_BUFFER_BYTES, STREAM_STALL_SECS, WRITE_STALL_SECS};
 use crate::log::{self, text};
 use crate::net::relay::relay;
 use crate::net::{Conn, is_tick};
-use crate::policy::engine::Pace;
+use crate::policy::row::Pace;
+use crate::policy::sieve::Sieve;
 use crate::sys::memory;
 use crate::sys::poll::{Watch, wait};
 
@@ -35,7 +36,8 @@ pub(super) fn respond(talk: &mut Talk<'_>, response: Response, terms: &Terms) ->
     let keep = terms.keep_alive && !talk.wire.is_mid_body() && !talk.house.shutdown.has_begun();
     match reply {
         Reply::Bytes(bytes) => whole(talk, &bytes, terms, keep),
-        Reply::Stream(incoming, pace) => stream(talk, incoming, pace, terms, keep),
+        Reply::Stream(incoming, pace) => stream(talk, incoming, None, pace, terms, keep),
+        Reply::Sifted(incoming, pace, sieve) => stream(talk, incoming, Some(sieve), pace, terms, keep),
         Reply::Upgraded(hijacked, _place) => Some(upgrade(talk, hijacked)),
         Reply::Nobody => Some(End::PeerFailed(ErrorKind::ConnectionAborted.into())),
     }
@@ -82,22 +84,30 @@ enum Ending {
     Close,
 }
 
-fn stream(talk: &mut Talk<'_>, mut incoming: Incoming, pace: Pace, terms: &Terms, keep: bool) -> Option<End> {
+fn stream(
+    talk: &mut Talk<'_>,
+    mut incoming: Incoming,
+    mut sieve: Option<Box<Sieve>>,
+    pace: Pace,
+    terms: &Terms,
+    keep: bool,
+) -> Option<End> {
     let ending = match incoming.framing() {
         Framing::None => Ending::Known,
-        Framing::Length(length) => {
+        // What a sieve leaves of it is not known yet.
+        Framing::Length(length) if sieve.is_none() => {
             push_field(&mut talk.out, "Content-Length", length.to_string().as_bytes());
             Ending::Known
         }
-        Framing::Chunked | Framing::UntilClose if terms.is_http_10 => Ending::Close,
-        Framing::Chunked | Framing::UntilClose => {
+        Framing::Chunked | Framing::UntilClose | Framing::Length(_) if terms.is_http_10 => Ending::Close,
+        Framing::Chunked | Framing::UntilClose | Framing::Length(_) => {
             push_field(&mut talk.out, "Transfer-Encoding", b"chunked");
             Ending::Chunks
         }
     };
     let keep = keep && ending != Ending::Close;
     close_head(talk, terms, keep);
-    match pour(talk, &mut incoming, pace, ending) {
+    match pour(talk, &mut incoming, sieve.as_deref_mut(), pace, ending) {
         Ok(()) => {
             incoming.finish(&mut talk.line);
             next(talk, keep)
@@ -113,15 +123,25 @@ fn stream(talk: &mut Talk<'_>, mut incoming: Incoming, pace: Pace, terms: &Terms
 }
 
 /// Sends head and content on as they come.
-fn pour(talk: &mut Talk<'_>, incoming: &mut Incoming, pace: Pace, ending: Ending) -> Result<(), End> {
-    let mut is_over = false;
+fn pour(
+    talk: &mut Talk<'_>,
+    incoming: &mut Incoming,
+    mut sieve: Option<&mut Sieve>,
+    pace: Pace,
+    ending: Ending,
+) -> Result<(), End> {
+    let (mut is_over, mut sifted) = (false, Vec::new());
     loop {
         let mut gathered = incoming.gather().map_err(|why| {
             log::warn("engine.malformed", &[("error", text(&why))]);
             End::EngineFailed
         })?;
         gathered.ended |= is_over;
-        put(talk, incoming.content(&gathered), gathered.ended, ending).map_err(End::PeerFailed)?;
+        let content = match &mut sieve {
+            None => incoming.content(&gathered),
+            Some(sieve) => sift(sieve, incoming.content(&gathered), gathered.ended, &mut sifted)?,
+        };
+        put(talk, content, gathered.ended, ending).map_err(End::PeerFailed)?;
         incoming.consume(&gathered);
         if gathered.ended {
             return Ok(());
@@ -140,6 +160,22 @@ fn pour(talk: &mut Talk<'_>, incoming: &mut Incoming, pace: Pace, ending: Ending
             }
         }
     }
+}
+
+/// What a sieve tells of some content.
+fn sift<'s>(
+    sieve: &mut Sieve,
+    content: &[u8],
+    is_last: bool,
+    told: &'s mut Vec<u8>,
+) -> Result<&'s [u8], End> {
+    told.clear();
+    let end = |told: &mut Vec<u8>, sieve: &mut Sieve| if is_last { sieve.end(told) } else { Ok(()) };
+    sieve.push(content, told).and_then(|()| end(told, sieve)).map_err(|why| {
+        log::warn("engine.untellable", &[("error", text(&why))]);
+        End::EngineFailed
+    })?;
+    Ok(told)
 }
 
 /// One write: what is left of the head, and the content at hand in the client's framing.

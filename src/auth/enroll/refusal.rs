@@ -39,7 +39,6 @@ pub(crate) enum BadPublicKey {
 pub(crate) enum Trouble {
     Lines(PathBuf, NotAdded),
     Keyring(PathBuf, BadKeyring),
-    Restricted(PathBuf, KeyId),
     NotInForce,
 }
 
@@ -47,10 +46,9 @@ impl NotEnrolled {
     pub(super) fn failed(id: KeyId, trouble: Trouble) -> Self {
         match trouble {
             Trouble::Lines(_, NotAdded::Busy) => Self::Busy(id),
-            trouble @ (Trouble::Lines(..)
-            | Trouble::Keyring(..)
-            | Trouble::Restricted(..)
-            | Trouble::NotInForce) => Self::Failed(id, Box::new(trouble)),
+            trouble @ (Trouble::Lines(..) | Trouble::Keyring(..) | Trouble::NotInForce) => {
+                Self::Failed(id, Box::new(trouble))
+            }
         }
     }
 
@@ -125,9 +123,6 @@ impl fmt::Display for Trouble {
         match self {
             Self::Lines(path, why) => write!(f, "{} {why}", shown(path)),
             Self::Keyring(path, why) => write!(f, "{}: {why}", shown(path)),
-            Self::Restricted(path, id) => {
-                write!(f, "{}: key {id} is restricted by an option this version cannot enforce", shown(path))
-            }
             Self::NotInForce => f.write_str("the key is not in force after it was added"),
         }
     }

@@ -250,8 +250,8 @@ fn a_file_that_cannot_be_written_leaves_the_token_good() {
 fn a_file_with_a_line_nobody_understands_is_left_as_it_is() {
     let place = Place::new(&format!("{}\n", line(7)));
     let gate = place.start();
-    let restricted = format!("allow=\"view\" {}\n", line(8));
-    for bad in ["garbage", "ed25519 AAAA\n", &format!("{0}\n{0}\n", line(3)), &restricted] {
+    let unknown = format!("permit=\"view\" {}\n", line(8));
+    for bad in ["garbage", "ed25519 AAAA\n", &format!("{0}\n{0}\n", line(3)), &unknown] {
         place.write(bad);
         assert!(matches!(ask(&gate, 1), Err(NotEnrolled::Failed(..))), "{bad}");
         assert_eq!(place.keys(), *bad);

@@ -47,7 +47,7 @@ fn lines_of_every_form_are_read() {
     }
     assert!(keyring.find(&public(6).id()).is_none() && keyring.find_public(&public(6)).is_none());
     let labelled = keyring.find_public(&public(4)).unwrap();
-    assert_eq!(labelled.options.label, Some(("a".to_owned(), "b c".to_owned())));
+    assert_eq!(labelled.options.grant.label.as_ref().map(ToString::to_string).as_deref(), Some("a=b c"));
 }
 
 #[test]

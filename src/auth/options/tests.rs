@@ -1,6 +1,7 @@
 //! Options that are read, and options that are refused by name.
 
 use super::*;
+use crate::auth::Class;
 
 const NAMES: [&str; 17] = [
     "view", "logs", "dump", "power", "pull", "push", "create", "remove", "exec", "build", "swarm", "host",
@@ -26,31 +27,33 @@ fn every_option_is_read_into_its_type() {
     );
     let glob = |stem: &str, is_open| Glob { stem: stem.to_owned(), is_open };
     let mount = |path: &str, read_only| Mount { path: path.to_owned(), read_only };
-    use ClassName::{Compose, Create, Logs, Power, Pull, Remove, View};
-    let expected = Options {
-        allow: Some(vec![View, Logs, Power, Pull, Create, Remove, Compose]),
-        label: Some(("team".to_owned(), "web=1 b".to_owned())),
+    use Class::{Compose, Create, Logs, Power, Pull, Remove, View};
+    let grant = Grant {
+        classes: [View, Logs, Power, Pull, Create, Remove, Compose].into_iter().collect(),
+        label: Some(Label { key: "team".to_owned(), value: "web=1 b".to_owned() }),
         images: vec![glob("ghcr.io/acme/", true), glob("redis:7@sha256:0a", false)],
         mounts: vec![mount("/srv/web", false), mount("/etc/ssl", true)],
+        mode: Mode::Audit,
+    };
+    let expected = Options {
+        grant,
         from: vec![Network::parse("10.8.0.0/16").unwrap(), Network::parse("2001:db8::1").unwrap()],
         expires: Some(1_798_675_200),
-        mode: Mode::Audit,
     };
     assert_eq!(option(text), expected);
 }
 
 #[test]
 fn what_is_not_named_is_not_limited() {
-    let expected = Options { mode: Mode::Enforce, ..Options::default() };
-    assert_eq!(option(r#"mode="enforce""#), expected);
-    assert_eq!(expected.allow, None);
+    assert_eq!(option(r#"mode="enforce""#), Options::default());
+    assert_eq!(Options::default().grant, Grant::EVERYTHING);
 }
 
 #[test]
 fn the_classes_are_these_and_no_others() {
     for name in NAMES {
         let options = option(&format!("allow=\"{name}\""));
-        assert_eq!(options.allow.unwrap().iter().map(|class| class.as_str()).collect::<Vec<_>>(), [name]);
+        assert_eq!(options.grant.classes.to_string(), name);
         let row = ROWS.iter().find(|row| row.name == "allow").unwrap();
         assert!(row.wants.split([' ', ',']).any(|word| word == name), "{name}");
     }
@@ -101,8 +104,8 @@ fn wants_name(name: &str) -> &'static str {
 
 #[test]
 fn the_root_and_any_image_can_be_named() {
-    assert_eq!(option(r#"mount="/:ro""#).mounts, [Mount { path: "/".to_owned(), read_only: true }]);
-    assert_eq!(option(r#"image="*""#).images, [Glob { stem: String::new(), is_open: true }]);
+    assert_eq!(option(r#"mount="/:ro""#).grant.mounts, [Mount { path: "/".to_owned(), read_only: true }]);
+    assert_eq!(option(r#"image="*""#).grant.images, [Glob { stem: String::new(), is_open: true }]);
 }
 
 #[test]
