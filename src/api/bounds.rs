@@ -162,9 +162,10 @@ fn incoming(content: Content) -> Result<Incoming, Failure> {
     }
 }
 
-/// Fields that mean something to the Engine on a route a caller with limits may use.
+/// Fields that mean something to the Engine on a route a caller with limits may use. Accept does
+/// not: answers that are told in part must come in the one form that is read.
 fn goes_on(head: &RequestHead<'_>, name: &str) -> bool {
-    let known = ["accept", "content-type", "user-agent", "x-registry-auth", "x-registry-config"];
+    let known = ["content-type", "user-agent", "x-registry-auth", "x-registry-config"];
     let families = ["sec-websocket-", "x-docker-expose-session-"];
     let is_known = known.iter().any(|known| name.eq_ignore_ascii_case(known))
         || families

@@ -12,8 +12,6 @@ const BLANK: &str = "***";
 /// the container; a program's path; the paths of mounts; and the options of networks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Blank {
-    /// Nothing in it is secret: networks, statistics, changes.
-    Plain,
     /// A list of containers, or one.
     Containers,
     /// A list of images, one, its history, or its attestations.
@@ -35,7 +33,6 @@ pub(crate) enum Blank {
 /// Blanks what is secret in an answer, or in one value of an answer of many.
 pub(crate) fn blank(value: &mut Json, kind: Blank) {
     match kind {
-        Blank::Plain => {}
         Blank::Containers => walk(value, ROOT, &[TOLD, COMMANDS, OPTIONS]),
         Blank::Images => walk(value, ROOT, &[TOLD, IMAGES]),
         Blank::Volumes => walk(value, ROOT, &[TOLD, OPTIONS, VOLUMES]),
