@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use crate::api::Agent;
+use crate::auth::{Exposure, Grant, Keyring};
 use crate::clock::Deadline;
 use crate::config::{Config, Problem};
 use crate::docker::Docker;
@@ -12,6 +13,7 @@ use crate::exit::SOFTWARE;
 use crate::limits::{DRAIN_SECS, TICK_MILLIS};
 use crate::log::{self, number, text};
 use crate::net::Shutdown;
+use crate::policy::words::root_equivalent;
 use crate::server::{Running, Server};
 use crate::sys::poll::{Watch, wait};
 use crate::sys::signals::{Signal, Signals};
@@ -26,7 +28,7 @@ pub(crate) fn serve(config: Config, reread: Reread) -> ExitCode {
     threads::report_panics();
     let address = config.server.address;
     match start(config) {
-        Ok((running, signals)) => live(running, signals, reread),
+        Ok((running, signals, roots)) => live(running, signals, roots, reread),
         Err(error) => {
             log::error("agent.start_failed", &[("address", text(&address)), ("error", text(&error))]);
             ExitCode::from(SOFTWARE)
@@ -34,7 +36,7 @@ pub(crate) fn serve(config: Config, reread: Reread) -> ExitCode {
     }
 }
 
-fn start(config: Config) -> io::Result<(Running, Signals)> {
+fn start(config: Config) -> io::Result<(Running, Signals, Vec<Root>)> {
     log::info(
         "agent.starting",
         &[("version", text(&env!("CARGO_PKG_VERSION"))), ("mode", text(&"standard"))],
@@ -46,11 +48,48 @@ fn start(config: Config) -> io::Result<(Running, Signals)> {
     let allowed_origins = config.server.allowed_origins.clone();
     let agent = Agent::new(docker, allowed_origins);
     let tls = config.server.tls.is_some();
+    let roots = roots(&config.server.auth.exposure);
     let running = Server::bind(config.server, agent, Shutdown::new()?)?.start()?;
     log::info("server.listening", &[("address", text(&address)), ("tls", text(&tls))]);
+    roots.iter().for_each(Root::log);
     // Its outcome is logged, and asked for again by whoever wants to know.
     running.agent().docker.is_ready();
-    Ok((running, signals))
+    Ok((running, signals, roots))
+}
+
+/// A credential with which its holder can become root on this host, and why.
+#[derive(PartialEq, Eq)]
+enum Root {
+    Key { id: String, comment: String, why: String },
+    Token { name: &'static str, why: String },
+}
+
+impl Root {
+    fn log(&self) {
+        match self {
+            Self::Key { id, comment, why } => {
+                let fields = [("key", text(id)), ("comment", text(comment)), ("why", text(why))];
+                log::info("key.root_equivalent", &fields);
+            }
+            Self::Token { name, why } => {
+                log::info("token.root_equivalent", &[("name", text(name)), ("why", text(why))]);
+            }
+        }
+    }
+}
+
+/// Without credentials there is none: the configuration has warned of that.
+fn roots(exposure: &Exposure) -> Vec<Root> {
+    let Exposure::Guarded(credentials) = exposure else { return Vec::new() };
+    let keys = credentials.keyring.iter().flat_map(Keyring::iter).filter_map(|key| {
+        let why = root_equivalent(&key.options.grant)?;
+        Some(Root::Key { id: key.id.to_string(), comment: key.comment.to_string(), why })
+    });
+    let names = credentials.tokens.iter().map(|credential| credential.name);
+    let names = names.chain(credentials.hash.iter().map(|(name, ..)| *name));
+    let why = root_equivalent(&Grant::of(credentials.allow));
+    let tokens = names.filter_map(|name| Some(Root::Token { name, why: why.clone()? }));
+    keys.chain(tokens).collect()
 }
 
 /// Each connection may need two descriptors: its own and one to the Engine.
@@ -62,7 +101,7 @@ fn check_descriptors(connections: usize) {
     }
 }
 
-fn live(running: Running, mut signals: Signals, reread: Reread) -> ExitCode {
+fn live(running: Running, mut signals: Signals, mut roots: Vec<Root>, reread: Reread) -> ExitCode {
     loop {
         let mut watches = [Watch::readable(&signals), Watch::readable(&running.accepting)];
         if let Err(error) = wait(&mut watches, Deadline::NEVER) {
@@ -77,7 +116,7 @@ fn live(running: Running, mut signals: Signals, reread: Reread) -> ExitCode {
         }
         if on_signal.is_ready() {
             match signals.next() {
-                Ok(Signal::Reload) => running.between_enrollments(|| reload(&running, reread)),
+                Ok(Signal::Reload) => running.between_enrollments(|| reload(&running, reread, &mut roots)),
                 Ok(Signal::Stop) | Err(_) => return drain(running, &mut signals),
             }
         }
@@ -86,14 +125,19 @@ fn live(running: Running, mut signals: Signals, reread: Reread) -> ExitCode {
 
 /// Puts what the files now say in force, whole or not at all. What the listener itself was told
 /// stays as it is until the next start.
-fn reload(running: &Running, reread: Reread) {
+fn reload(running: &Running, reread: Reread, known: &mut Vec<Root>) {
     match reread() {
         Ok(config) => {
             for warning in &config.warnings {
                 warning.log();
             }
+            let roots = roots(&config.server.auth.exposure);
             let ended = running.reload(config.server);
             log::info("agent.reloaded", &[("ended", number(ended))]);
+            if roots != *known {
+                roots.iter().for_each(Root::log);
+                *known = roots;
+            }
         }
         Err(problems) => {
             for problem in &problems {

@@ -102,7 +102,7 @@ fn judge(
     }
     let held = match order.row.body {
         Takes::Judged(_) => Some((JSON_BODY_BYTES_MAX, Refused::TooLarge)),
-        Takes::Nothing if request.body.framing() == Framing::Chunked => Some((0, Refused::Body)),
+        Takes::Nothing if request.body.framing() != Framing::None => Some((0, Refused::Body)),
         Takes::Nothing | Takes::Json | Takes::Archive | Takes::Files => None,
     };
     let body = match held {

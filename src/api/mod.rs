@@ -100,15 +100,16 @@ fn judge(desk: &mut Desk<'_>, route: &'static Route, request: Request<'_>) -> Ou
     if !desk.gate.confirms(desk.pass, mark) {
         return Err(Failure::Denied(Denied::Ended));
     }
-    log::debug("request.admitted", &[("by", text(known.principal())), ("class", text(&class))]);
     let on_watched = |by: &Principal, why: &Refused| tell_refused("policy.would_deny", by, why, peer);
     match route.access {
         Access::Guarded(_, run) => {
             let permitted = policy::permit(known, class, &on_watched)?;
+            tell_permitted(permitted.principal(), class);
             run(desk, permitted)
         }
         Access::Engine(run) => {
             let (permitted, ruling) = policy::permit_engine(known, &on_watched)?;
+            tell_permitted(permitted.principal(), class);
             run(desk, permitted, ruling)
         }
         Access::Public(_) => Err(Failure::NoSuchRoute),
@@ -122,6 +123,10 @@ fn is_allowed_origin(agent: &Agent, request: &Request<'_>) -> bool {
     origins.all(|origin| {
         agent.allowed_origins.iter().any(|allowed| allowed.as_bytes().eq_ignore_ascii_case(origin))
     })
+}
+
+fn tell_permitted(by: &Principal, class: Class) {
+    log::debug("request.permitted", &[("by", text(by)), ("class", text(&class))]);
 }
 
 /// What was refused to whom, or would have been.

@@ -35,6 +35,17 @@ impl Network {
     }
 }
 
+/// `10.8.0.0/16`; one address stands alone.
+impl fmt::Display for Network {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let width = if self.first.is_ipv4() { 32 } else { 128 };
+        match self.bits {
+            bits if bits == width => write!(f, "{}", self.first),
+            bits => write!(f, "{}/{bits}", self.first),
+        }
+    }
+}
+
 /// At most three decimal digits without a leading zero.
 fn digits(text: &str) -> Option<u8> {
     let is_plain = text.bytes().all(|byte| byte.is_ascii_digit()) && (text == "0" || !text.starts_with('0'));
@@ -139,6 +150,13 @@ mod tests {
         ] {
             assert!(network(text).contains(ip(inside)), "{text} {inside}");
             assert!(!network(text).contains(ip(outside)), "{text} {outside}");
+        }
+        for (text, written) in [
+            ("10.8.3.4/16", "10.8.0.0/16"),
+            ("192.0.2.7/32", "192.0.2.7"),
+            ("2001:db8::1/32", "2001:db8::/32"),
+        ] {
+            assert_eq!(network(text).to_string(), written);
         }
         assert_eq!(network("10.8.3.4/16"), network("10.8.0.0/16"));
         assert_eq!(network("::ffff:10.1.2.3/104"), network("10.0.0.0/8"));

@@ -4,7 +4,7 @@ use std::ffi::OsString;
 
 use clap::{Arg, ArgAction, ArgMatches, Command};
 
-use super::{keygen, server_cert};
+use super::{keygen, policy, server_cert};
 
 pub(super) const NAME: &str = env!("CARGO_PKG_NAME");
 pub(super) const VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -20,6 +20,7 @@ pub(super) enum Ask {
     HashToken,
     Keygen(keygen::Options),
     Cert(server_cert::Options),
+    Policy(policy::Question),
     Version,
 }
 
@@ -27,7 +28,7 @@ pub(super) enum Ask {
 struct Row {
     name: &'static str,
     about: &'static str,
-    arguments: fn() -> Vec<Arg>,
+    shape: fn(Command) -> Command,
     ask: fn(&mut ArgMatches) -> Ask,
 }
 
@@ -35,46 +36,57 @@ const COMMANDS: &[Row] = &[
     Row {
         name: "serve",
         about: "Answer requests until stopped; lookout alone does the same",
-        arguments: Vec::new,
+        shape: |command| command,
         ask: |_| Ask::Serve,
     },
     Row {
         name: "config",
         about: "Check the configuration; with --explain, show all of it",
-        arguments: explain,
+        shape: |command| command.arg(explain()),
         ask: |matches| if matches.get_flag("explain") { Ask::Explain } else { Ask::Config },
     },
     Row {
         name: "routes",
         about: "List every route and the class it belongs to",
-        arguments: Vec::new,
+        shape: |command| command,
         ask: |_| Ask::Routes,
     },
     Row {
         name: "healthcheck",
         about: "Ask the running agent whether it is alive; exit 0 or 1",
-        arguments: Vec::new,
+        shape: |command| command,
         ask: |_| Ask::Healthcheck,
     },
     Row {
         name: "hash-token",
         about: "Read a token from stdin and print its Argon2id hash, for TOKEN_HASH",
-        arguments: Vec::new,
+        shape: |command| command,
         ask: |_| Ask::HashToken,
     },
     Row {
         name: "keygen",
         about: "Make an Ed25519 key for a client, and its line for authorized_keys",
-        arguments: keygen::arguments,
+        shape: |command| command.args(keygen::arguments()),
         ask: |matches| Ask::Keygen(keygen::Options::of(matches)),
     },
     Row {
         name: "cert",
         about: "Make a certificate for TLS_CERT and TLS_KEY, signed by itself",
-        arguments: server_cert::arguments,
+        shape: |command| command.args(server_cert::arguments()),
         ask: |matches| Ask::Cert(server_cert::Options::of(matches)),
     },
-    Row { name: "version", about: "Say which version this is", arguments: Vec::new, ask: |_| Ask::Version },
+    Row {
+        name: "policy",
+        about: "Say in words what each key may do, or what becomes of a request",
+        shape: policy::shape,
+        ask: |matches| Ask::Policy(policy::Question::of(matches)),
+    },
+    Row {
+        name: "version",
+        about: "Say which version this is",
+        shape: |command| command,
+        ask: |_| Ask::Version,
+    },
 ];
 
 const ABOUT: &str = "Lookout stands in front of a Docker Engine and lets in whoever shows a good credential.";
@@ -91,7 +103,7 @@ Examples:
 
 Exit codes:
   0   done, or stopped as asked
-  1   the agent is not well, or what was asked for was not made
+  1   the agent is not well, what was asked for was not made, or a request is denied
   64  the arguments are not understood
   70  something broke inside; the last lines of the log say what
   78  the configuration is not sound; every problem is told
@@ -106,13 +118,13 @@ pub(super) fn read(arguments: impl IntoIterator<Item = OsString>) -> Result<Ask,
     Ok(row.map_or(Ask::Serve, |row| (row.ask)(&mut of_command)))
 }
 
-fn explain() -> Vec<Arg> {
+fn explain() -> Arg {
     let explain = Arg::new("explain").long("explain").action(ArgAction::SetTrue);
-    vec![explain.help("Show every variable and every guard, with values; secrets are hidden")]
+    explain.help("Show every variable and every guard, with values; secrets are hidden")
 }
 
 fn command() -> Command {
-    let commands = COMMANDS.iter().map(|row| Command::new(row.name).about(row.about).args((row.arguments)()));
+    let commands = COMMANDS.iter().map(|row| (row.shape)(Command::new(row.name).about(row.about)));
     Command::new(NAME).version(VERSION).about(ABOUT).after_help(MORE).subcommands(commands)
 }
 
@@ -158,6 +170,14 @@ mod tests {
         ] {
             assert!(matches!(of(arguments), Ok(Ask::Cert(_))), "{arguments:?}");
         }
+        for arguments in [
+            &["policy", "check"][..],
+            &["policy", "check", "keys"],
+            &["policy", "explain", "ci", "GET", "/info"],
+            &["policy", "explain", "two words", "POST", "/a?b=c", "--file", "keys"],
+        ] {
+            assert!(matches!(of(arguments), Ok(Ask::Policy(_))), "{arguments:?}");
+        }
     }
 
     #[test]
@@ -172,6 +192,11 @@ mod tests {
             &[""],
             &["keygen", "--out", "dir", "--pub-from", "key.pem"],
             &["cert"],
+            &["policy"],
+            &["policy", "suggest"],
+            &["policy", "check", "keys", "more"],
+            &["policy", "explain", "ci", "GET"],
+            &["policy", "explain", "ci", "GET", "/a", "/b"],
         ] {
             let error = of(arguments).unwrap_err();
             assert!(error.use_stderr(), "{arguments:?}");
@@ -186,6 +211,7 @@ mod tests {
             (&["cert", "--host", "https://agent"], "neither a host name nor an IP address"),
             (&["cert", "--host", "agent", "--days", "0"], "0 is not in 1..=36500"),
             (&["cert", "--host", "agent", "--days", "36501"], "36501 is not in 1..=36500"),
+            (&["policy", "explain", "ci", "get", "/a"], "no method that is known: DELETE, GET, HEAD"),
         ] {
             let error = of(arguments).unwrap_err();
             assert!(error.use_stderr(), "{arguments:?}");

@@ -7,6 +7,8 @@ mod healthcheck;
 mod keygen;
 mod new_files;
 mod out;
+mod policy;
+mod policy_explain;
 mod routes;
 mod serve;
 mod server_cert;
@@ -30,6 +32,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Ok(Ask::HashToken) => hash_token::hash_token(),
         Ok(Ask::Keygen(options)) => keygen::keygen(&options),
         Ok(Ask::Cert(options)) => server_cert::server_cert(&options),
+        Ok(Ask::Policy(question)) => policy::answer(&question, &Environment::of_process()),
         Ok(Ask::Version) => told(&format!("{NAME} {VERSION}\n")),
         Err(instead) if instead.use_stderr() => {
             complain(&instead.render().to_string());

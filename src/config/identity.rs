@@ -3,14 +3,14 @@
 use std::path::Path;
 
 use super::environment::Environment;
-use super::findings::{Findings, Problem};
+use super::findings::{Findings, Problem, Warning};
 use super::listener::path;
 use super::parse::{list, number, quoted};
 use super::secrets;
 use super::variables::{
-    AGENT_ID, AUTHORIZED_KEYS, AUTHORIZED_KEYS_FILE, ENROLLMENT_TOKEN, ENROLLMENT_TOKEN_FILE,
-    MAX_CLOCK_SKEW_SECONDS, NONCE_LRU_SIZE, TOKEN_ALLOW, TOKEN_HASH, TOKEN_HASH_FILE, TRUSTED_PROXIES,
-    Variable,
+    AGENT_ID, AUTHORIZED_KEYS, AUTHORIZED_KEYS_FILE, DD_AGENT_SECRET, DD_AGENT_SECRET_FILE, ENROLLMENT_TOKEN,
+    ENROLLMENT_TOKEN_FILE, MAX_CLOCK_SKEW_SECONDS, NONCE_LRU_SIZE, TOKEN, TOKEN_ALLOW, TOKEN_FILE,
+    TOKEN_HASH, TOKEN_HASH_FILE, TRUSTED_PROXIES, Variable,
 };
 use crate::auth::{Class, Classes, EnrollmentTerms, Keyring, Network, Phc};
 use crate::limits::{AGENT_ID_BYTES_MAX, CLOCK_SKEW_CEILING, KEYRING_FILE_BYTES_MAX, NONCES_PER_KEY_CEILING};
@@ -34,7 +34,7 @@ pub(super) fn token_hash(
 
 /// What every token grants.
 pub(super) fn token_allow(environment: &Environment) -> Result<Classes, Problem> {
-    let text = environment.text(&TOKEN_ALLOW)?.unwrap_or(TOKEN_ALLOW.default_value());
+    let text = environment.text(&TOKEN_ALLOW)?.unwrap_or_else(|| TOKEN_ALLOW.default_value());
     Classes::parse(text).ok_or_else(|| {
         let what = format!("{} is no list of classes", quoted(text));
         let names: Vec<_> = Class::EVERY.iter().map(|class| class.name()).collect();
@@ -63,6 +63,10 @@ pub(super) fn keyring(
     findings: &mut Findings,
 ) -> Result<Option<Keyring>, Problem> {
     let Some((variable, file)) = keys_file(environment)? else { return Ok(None) };
+    read_keys(variable, file, findings).map(Some)
+}
+
+fn read_keys(variable: &'static Variable, file: &Path, findings: &mut Findings) -> Result<Keyring, Problem> {
     let shown = quoted(&file.to_string_lossy());
     let taken = files::read_trusted(file, KEYRING_FILE_BYTES_MAX).map_err(|bad| {
         let remedy = "name a regular file that only its owner may change: chmod 0600";
@@ -84,7 +88,33 @@ pub(super) fn keyring(
         let what = format!("{shown} holds no key, so that no signature and no certificate is good");
         findings.warn("config.no_keys", &[variable], what, "add one: lookout keygen");
     }
-    Ok(Some(keyring))
+    Ok(keyring)
+}
+
+/// The keys of this file, or of the one that is configured, read as the start reads them; and what it
+/// would warn about.
+pub(crate) fn keys_of(
+    environment: &Environment,
+    file: Option<&Path>,
+) -> Result<Option<(Keyring, Vec<Warning>)>, Problem> {
+    let mut findings = Findings::default();
+    let keyring = match file {
+        Some(file) => Some(read_keys(&AUTHORIZED_KEYS, file, &mut findings)?),
+        None => keyring(environment, &mut findings)?,
+    };
+    Ok(keyring.map(|keyring| (keyring, findings.warnings)))
+}
+
+/// The variables that bring tokens, by which their holders are called, and what each of them grants;
+/// nothing where no variable says anything of tokens.
+pub(crate) fn tokens_of(environment: &Environment) -> Result<Option<(Vec<&'static str>, Classes)>, Problem> {
+    let all = [&TOKEN, &TOKEN_FILE, &DD_AGENT_SECRET, &DD_AGENT_SECRET_FILE, &TOKEN_HASH, &TOKEN_HASH_FILE];
+    let set = all.into_iter().filter(|variable| environment.is_set(variable));
+    let names: Vec<_> = set.map(|variable| variable.name).collect();
+    if names.is_empty() && !environment.is_set(&TOKEN_ALLOW) {
+        return Ok(None);
+    }
+    Ok(Some((names, token_allow(environment)?)))
 }
 
 /// The one-time token, and the file its key goes to.

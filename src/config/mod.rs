@@ -25,6 +25,7 @@ pub(crate) use columns::columns;
 pub(crate) use environment::Environment;
 pub(crate) use explain::explain;
 pub(crate) use findings::{Problem, Warning};
+pub(crate) use identity::{keys_of, tokens_of};
 pub(crate) use probe::Probe;
 
 use findings::Findings;

@@ -127,11 +127,16 @@ fn check_query(grant: &Grant, row: &Row, query: &mut Query) -> Result<(), Refuse
     if query.get("statement").is_some_and(is_true) {
         beyond("statement", Class::Dump)?;
     }
-    if query.get("fromSrc").is_some_and(|source| !source.is_empty()) {
+    let source = query.get("fromSrc").filter(|source| !source.is_empty());
+    if source.is_some() {
         beyond("fromSrc", Class::Build)?;
+        if grant.label.is_some() {
+            return Err(Refused::Reach);
+        }
+        takes_image(grant, query.get("repo"), query.get("tag"))?;
     }
     // Where both are named, the Engine pulls.
-    if row.reach == Reach::Pull && (query.get("fromImage").is_some() || query.get("fromSrc").is_none()) {
+    if row.reach == Reach::Pull && (source.is_none() || query.get("fromImage").is_some()) {
         takes_image(grant, query.get("fromImage"), query.get("tag"))?;
     }
     if row.reach == Reach::Tag {

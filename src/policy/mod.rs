@@ -12,6 +12,7 @@ mod refused;
 pub(crate) mod row;
 pub(crate) mod scope;
 pub(crate) mod sieve;
+pub(crate) mod words;
 
 pub(crate) use crate::auth::Class;
 pub(crate) use guard::Things;
@@ -30,6 +31,10 @@ pub(crate) struct Permitted<T> {
 }
 
 impl<T> Permitted<T> {
+    pub(crate) fn principal(&self) -> &Principal {
+        &self.principal
+    }
+
     pub(crate) fn into_parts(self) -> (T, Principal) {
         (self.inner, self.principal)
     }

@@ -35,6 +35,7 @@ mod keygen;
 mod keys_files;
 mod limits;
 mod pid_one;
+mod policy_commands;
 mod proxies;
 mod proxy;
 mod regression;
