@@ -57,13 +57,17 @@ fn one_bad_line_refuses_the_start() {
 }
 
 #[test]
-fn an_option_that_cannot_be_enforced_refuses_the_start() {
+fn an_option_nobody_knows_refuses_the_start_and_every_other_is_taken() {
     let home = Home::new();
     let line = Signer::new(1).line();
-    for option in ["allow=\"view\"", "label=\"a=b\"", "image=\"a*\"", "mount=\"/srv\"", "mode=\"audit\""] {
-        let words = expect_refused(&file(&home, "keys", format!("{option} {line}")), option);
-        assert!(words.contains("cannot enforce"), "{option}: {words}");
+    for option in ["permit=\"view\"", "allow=\"views\"", "label=\"a\"", "image=\"*a\"", "mount=\"srv\""] {
+        expect_refused(&file(&home, "keys", format!("{option} {line}")), option);
     }
+    let limits = "allow=\"view\",label=\"a=b\",image=\"a*\",mount=\"/srv:ro\",mode=\"enforce\"";
+    let engine = Engine::obliging();
+    let limited = agent(&engine, &file(&home, "keys", format!("{limits} {line}")), &[]);
+    assert_eq!(limited.ask(Signer::new(1).request(2, "GET /_ping", "")).status(), 200);
+    drop(limited);
     let engine = Engine::obliging();
     let agent = agent(&engine, &file(&home, "keys", format!("allow=\"all\",mode=\"enforce\" {line}")), &[]);
     assert_eq!(agent.ask(Signer::new(1).request(2, "GET /a", "")).status(), 200);

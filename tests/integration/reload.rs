@@ -176,7 +176,7 @@ fn a_bad_file_changes_nothing_at_all() {
     for bad in [
         second.line() + "garbage\n",
         second.line() + &second.line(),
-        format!("allow=\"view\" {}", second.line()),
+        format!("allow=\"views\" {}", second.line()),
         format!("nobody=\"knows\" {}", second.line()),
     ] {
         fs::write(&keys, bad).unwrap();

@@ -37,7 +37,7 @@ fn say_them_all(agent: &Agent) {
         (request("GET /a?a=query-value", "refused-value\r\n"), 400),
         (request("GET /a?a=query-value", "Content-Length: refused-value\r\n"), 400),
         (request("POST /a?a=query-value", "Transfer-Encoding: refused-value\r\n"), 501),
-        (request("POST /a?a=query-value", "Content-Type: multipart/refused-value\r\n"), 415),
+        (request_with("POST /a?a=query-value", "Content-Type: multipart/refused-value\r\n", "x"), 415),
         (request("GET //a?a=query-value", ""), 400),
         (request("GET /_lookout/a?a=query-value", ""), 404),
         (request("POST /health?a=query-value", ""), 405),
