@@ -85,7 +85,9 @@ impl Failure {
                 "lookout: {UPGRADES_MAX} attach and exec streams are open, which is the limit: close one and try again"
             ),
             // As the Engine itself says it: there is nothing to learn from who says it.
-            Self::NotPermitted(denial) if matches!(denial.why, Refused::Absent { .. }) => {
+            Self::NotPermitted(denial)
+                if matches!(denial.why, Refused::Absent { .. } | Refused::AbsentPart { .. }) =>
+            {
                 denial.why.to_string()
             }
             Self::NotPermitted(denial) => format!("lookout: {} {}", denial.by.title(), denial.why),
@@ -157,9 +159,11 @@ fn refused_status(why: &Refused) -> Status {
         Refused::Absent { .. } => Status::NOT_FOUND,
         Refused::TooLarge => Status::PAYLOAD_TOO_LARGE,
         Refused::MediaType => Status::UNSUPPORTED_MEDIA_TYPE,
-        Refused::Json(_) | Refused::Name(_) | Refused::Version(_) | Refused::QueryValue { .. } => {
-            Status::BAD_REQUEST
-        }
+        Refused::Json(_)
+        | Refused::Name(_)
+        | Refused::Version(_)
+        | Refused::AbsentPart { .. }
+        | Refused::QueryValue { .. } => Status::BAD_REQUEST,
         Refused::Class(_)
         | Refused::Beyond { .. }
         | Refused::Query(_)

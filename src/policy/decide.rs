@@ -2,7 +2,7 @@
 //! looked up is left to `settle`.
 
 use super::engine;
-use super::guard::{self, Things};
+use super::guard::{self, Guard, Things};
 use super::query::{Merge, Query, escape, filters, is_true};
 use super::refused::{Kind, Refused, Stop};
 use super::row::{Reach, Row, Takes};
@@ -52,7 +52,7 @@ pub(crate) fn decide(grant: &Grant, asked: &Asked<'_>) -> Result<Order, Refused>
     let Some(row) = engine::find(asked.method, path) else {
         return Err(if grant.has(Class::All) { Refused::Reach } else { Refused::Class(Class::All) });
     };
-    if !grant.has(row.class) {
+    if row.reach != Reach::Anyone && !grant.has(row.class) {
         return Err(Refused::Class(row.class));
     }
     let version = match version {
@@ -156,8 +156,9 @@ fn check_query(grant: &Grant, row: &Row, query: &mut Query) -> Result<(), Refuse
         _ => None,
     };
     let given = query.get("filters");
+    let is_limited = grant.label.is_some() || !grant.images.is_empty();
     if let Some((label, merge)) = merged.filter(|(label, _)| label.is_some() || given.is_some()) {
-        let filters = filters(given.unwrap_or(""), label, merge)?;
+        let filters = filters(given.unwrap_or(""), label, merge, is_limited)?;
         query.set("filters", filters);
     }
     Ok(())
@@ -240,9 +241,14 @@ impl Order {
             }
         }
         match (self.row.body, body) {
-            (Takes::Judged(guard), body) => {
-                guard::judge(guard, body.unwrap_or_default(), grant, things).map(Some)
-            }
+            (Takes::Judged(guard), body) => guard::judge(guard, body.unwrap_or_default(), grant, things)
+                .map(Some)
+                .map_err(|stop| match (stop, guard) {
+                    (Stop::Refused(Refused::Absent { kind, name }), Guard::ContainerCreate) => {
+                        Refused::AbsentPart { kind, name }.into()
+                    }
+                    (stop, _) => stop,
+                }),
             (Takes::Nothing | Takes::Json | Takes::Archive | Takes::Files, _) => Ok(None),
         }
     }

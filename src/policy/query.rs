@@ -88,7 +88,14 @@ pub(super) enum Merge {
 }
 
 /// Filters, read strictly and written as `{"name":{"value":true}}`, with the label among them.
-pub(super) fn filters(text: &str, label: Option<&Label>, merge: Merge) -> Result<String, Refused> {
+///
+/// Who is limited to some objects may not order by others: the Engine says whether there is one.
+pub(super) fn filters(
+    text: &str,
+    label: Option<&Label>,
+    merge: Merge,
+    is_limited: bool,
+) -> Result<String, Refused> {
     let bad = |why| Refused::QueryValue { name: "filters".to_owned(), why };
     let text = if text.is_empty() { "{}" } else { text };
     let Json::Object(given) = Json::read(text.as_bytes()).map_err(Refused::Json)? else {
@@ -96,6 +103,9 @@ pub(super) fn filters(text: &str, label: Option<&Label>, merge: Merge) -> Result
     };
     let mut kept: Vec<(String, Vec<String>)> = Vec::new();
     for (name, values) in given {
+        if is_limited && ["before", "since"].contains(&name.as_str()) {
+            return Err(bad("before and since name another object, which may be out of reach"));
+        }
         kept.push((name, listed(values).ok_or_else(|| bad("it wants lists of texts"))?));
     }
     if let Some(label) = label {
@@ -194,9 +204,12 @@ mod tests {
             (r#"{"label":["a=b"]}"#, r#"{"label":{"a=b":true,"team=web":true}}"#),
             (r#"{"label":{"team=web":true}}"#, r#"{"label":{"team=web":true}}"#),
         ] {
-            assert_eq!(filters(text, Some(&label), Merge::With).unwrap(), out, "{text}");
+            assert_eq!(filters(text, Some(&label), Merge::With, true).unwrap(), out, "{text}");
         }
-        assert_eq!(filters(r#"{"until":["1h"]}"#, None, Merge::With).unwrap(), r#"{"until":{"1h":true}}"#);
+        assert_eq!(
+            filters(r#"{"until":["1h"]}"#, None, Merge::With, false).unwrap(),
+            r#"{"until":{"1h":true}}"#
+        );
     }
 
     #[test]
@@ -209,11 +222,13 @@ mod tests {
             r#"{"label":["a"],"label":["b"]}"#,
             r#"{"label":{"a":false}}"#,
             r#"{"label":[1]}"#,
+            r#"{"since":["x"]}"#,
+            r#"{"before":["x"]}"#,
         ] {
-            assert!(filters(text, Some(&label), Merge::With).is_err(), "{text}");
+            assert!(filters(text, Some(&label), Merge::With, true).is_err(), "{text}");
         }
         for text in [r#"{"label":["a"]}"#, r#"{"label!":["a"]}"#] {
-            assert!(filters(text, Some(&label), Merge::InsteadOf).is_err(), "{text}");
+            assert!(filters(text, Some(&label), Merge::InsteadOf, true).is_err(), "{text}");
         }
     }
 }

@@ -51,6 +51,11 @@ pub(crate) enum Refused {
         kind: Kind,
         name: String,
     },
+    /// The same of what a new container would join or be given: 404 would mean its image is missing.
+    AbsentPart {
+        kind: Kind,
+        name: String,
+    },
     /// A name that could be taken for an id.
     Shadow(String),
 }
@@ -82,7 +87,7 @@ impl Refused {
             Self::Member { .. } => "member",
             Self::Image(_) => "image",
             Self::Reach => "reach",
-            Self::Absent { .. } => "scope",
+            Self::Absent { .. } | Self::AbsentPart { .. } => "scope",
             Self::Shadow(_) => "shadow",
         }
     }
@@ -123,7 +128,7 @@ impl fmt::Display for Refused {
             Self::Member { path, why } => write!(f, "may not send {path}: {why}"),
             Self::Image(name) => write!(f, "is limited to other images than {name:?}"),
             Self::Reach => f.write_str("is limited by a label, which nothing here carries"),
-            Self::Absent { kind, name } => kind.absent(name, f),
+            Self::Absent { kind, name } | Self::AbsentPart { kind, name } => kind.absent(name, f),
             Self::Shadow(name) => write!(f, "may not give {name:?} as a name: it looks like an id"),
         }
     }

@@ -55,6 +55,8 @@ pub(crate) enum Takes {
 /// What a request is about, for callers that are limited to some objects.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Reach {
+    /// Nothing: a client asks it before anything else, so that whoever has a class may.
+    Anyone,
     /// Nobody's, or everybody's.
     Common,
     /// The object the path names.
