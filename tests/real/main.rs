@@ -13,14 +13,18 @@
 // What the tests stand on.
 mod agent;
 mod both_ways;
+mod caller;
 mod docker;
 mod folder;
+mod keyed;
 mod normal;
+mod probe;
 mod process;
 mod raw;
 mod registry;
 mod scene;
 mod second_engine;
+mod stage;
 mod wait;
 
 // What they test.
@@ -28,8 +32,13 @@ mod access;
 mod attach;
 mod build;
 mod copy;
+mod engine_bodies;
+mod engine_facts;
+mod engine_framing;
+mod engine_reads;
 mod events;
 mod exec;
+mod guarded;
 mod identity;
 mod images;
 mod leaving;
@@ -39,5 +48,8 @@ mod outage;
 mod patience;
 mod pull;
 mod run;
+mod scoped;
+mod scoped_names;
 mod terminal;
 mod upgrade;
+mod working_days;
