@@ -24,10 +24,10 @@ use crate::policy::{Denial, Refused, Stop};
 pub(super) fn pass(
     desk: &mut Desk<'_>,
     request: &mut Request<'_>,
-    by: Principal,
+    by: &Principal,
     mut order: Order,
 ) -> Outcome {
-    let judged = judge(desk, request, &by, &mut order)?;
+    let judged = judge(desk, request, by, &mut order)?;
     match order.row.body {
         Takes::Judged(_) | Takes::Nothing => request.body.replace(judged.unwrap_or_default()),
         // The magic number of a compressed archive makes the Engine run a program to unpack it.
@@ -48,17 +48,17 @@ pub(super) fn pass(
     let screen = match order.telling(by.grant()) {
         Telling::AsItIs => return reply(answer, place, order.row.pace),
         Telling::Whole(screen) => {
-            return whole(desk, answer, &by, |document| screen.pass(document));
+            return whole(desk, answer, by, |document| screen.pass(document));
         }
         Telling::VolumeList(screen) => {
-            return whole(desk, answer, &by, |document| {
+            return whole(desk, answer, by, |document| {
                 screen.pass_list(document, "Volumes");
                 true
             });
         }
         Telling::NewExec => {
             let (execs, mark) = (&desk.agent.execs, by.mark());
-            return whole(desk, answer, &by, |document| {
+            return whole(desk, answer, by, |document| {
                 if let Some(id) = document.member("Id").and_then(Json::text) {
                     execs.remember(id, mark);
                 }

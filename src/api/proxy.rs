@@ -28,7 +28,7 @@ fn pass_on(desk: &mut Desk<'_>, ask: Permitted<Request<'_>>, ruling: Ruling) -> 
     match ruling {
         Ruling::Free => {}
         Ruling::Watched(order) => bounds::watch(desk, &mut request, &by, order)?,
-        Ruling::Bound(order) => return bounds::pass(desk, &mut request, by, order),
+        Ruling::Bound(order) => return bounds::pass(desk, &mut request, &by, order),
     }
     let head = &request.head;
     let row = engine::classify(head.method, head.target.path());

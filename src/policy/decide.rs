@@ -86,10 +86,19 @@ fn check_reach(grant: &Grant, row: &Row) -> Result<(), Refused> {
         Reach::Prune(Kind::Image) => !is_limited,
         Reach::Beyond => grant.label.is_none(),
         // Images carry no scope: without a list of its own, a key in a scope only reads and pulls.
-        _ if is_about_images && grant.label.is_some() && grant.images.is_empty() => {
-            row.class == Class::View || matches!((row.class, row.reach), (Class::Pull, Reach::One(_)))
+        reach if is_about_images && grant.label.is_some() && grant.images.is_empty() => {
+            row.class == Class::View || matches!((row.class, reach), (Class::Pull, Reach::One(_)))
         }
-        _ => true,
+        Reach::Anyone
+        | Reach::Common
+        | Reach::One(_)
+        | Reach::Every(_)
+        | Reach::Prune(_)
+        | Reach::Make(_)
+        | Reach::Rename
+        | Reach::Pull
+        | Reach::Tag
+        | Reach::Save => true,
     };
     if is_reached { Ok(()) } else { Err(Refused::Reach) }
 }
@@ -153,7 +162,15 @@ fn check_query(grant: &Grant, row: &Row, query: &mut Query) -> Result<(), Refuse
         Reach::Every(Kind::Image) => Some((None, Merge::With)),
         Reach::Every(_) => Some((label, Merge::With)),
         Reach::Prune(_) => Some((label, Merge::InsteadOf)),
-        _ => None,
+        Reach::Anyone
+        | Reach::Common
+        | Reach::One(_)
+        | Reach::Make(_)
+        | Reach::Rename
+        | Reach::Pull
+        | Reach::Tag
+        | Reach::Save
+        | Reach::Beyond => None,
     };
     let given = query.get("filters");
     let is_limited = grant.label.is_some() || !grant.images.is_empty();
@@ -230,7 +247,14 @@ impl Order {
             Reach::One(Kind::Image) | Reach::Tag => (!grant.images.is_empty()).then_some(Kind::Image),
             Reach::One(kind) => grant.label.is_some().then_some(kind),
             Reach::Rename => grant.label.is_some().then_some(Kind::Container),
-            _ => None,
+            Reach::Anyone
+            | Reach::Common
+            | Reach::Every(_)
+            | Reach::Prune(_)
+            | Reach::Make(_)
+            | Reach::Pull
+            | Reach::Save
+            | Reach::Beyond => None,
         };
         if let (Some(kind), Some(name)) = (object, self.names.first_mut()) {
             *name = things.find(kind, name)?;

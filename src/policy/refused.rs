@@ -94,10 +94,7 @@ impl Refused {
 
     /// The class that is lacking, where one is.
     pub(crate) fn class(&self) -> Option<Class> {
-        match self {
-            Self::Class(class) | Self::Beyond { class, .. } => Some(*class),
-            _ => None,
-        }
+        if let Self::Class(class) | Self::Beyond { class, .. } = self { Some(*class) } else { None }
     }
 
     /// A member of a body, by the path to it.

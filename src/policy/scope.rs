@@ -108,7 +108,7 @@ impl Things for Scope<'_> {
         let thing = self.inspect(kind, name)?;
         let labels = match kind {
             Kind::Container => thing.member("Config").and_then(|config| config.member("Labels")),
-            _ => thing.member("Labels"),
+            Kind::Network | Kind::Volume | Kind::Image | Kind::Exec => thing.member("Labels"),
         };
         if !self.is_labelled(labels) {
             return Err(absent());

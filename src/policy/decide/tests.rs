@@ -253,7 +253,16 @@ fn objects_are_looked_up_and_forwarded_by_their_full_ids() {
             Reach::One(Kind::Network) => "front",
             Reach::One(Kind::Volume) => "data",
             Reach::One(Kind::Exec) => "e1",
-            _ => continue,
+            Reach::One(Kind::Image)
+            | Reach::Anyone
+            | Reach::Common
+            | Reach::Every(_)
+            | Reach::Prune(_)
+            | Reach::Make(_)
+            | Reach::Pull
+            | Reach::Tag
+            | Reach::Save
+            | Reach::Beyond => continue,
         };
         let other = row.pattern.replace("{}", "other");
         if !matches!(row.body, Takes::Judged(_)) {
