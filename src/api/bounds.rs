@@ -32,13 +32,16 @@ pub(super) fn pass(
         Takes::Judged(_) | Takes::Nothing => request.body.replace(judged.unwrap_or_default()),
         // The magic number of a compressed archive makes the Engine run a program to unpack it.
         Takes::Files if !by.grant().has(Class::Host) => {
-            request.body.screen(is_compressed).map_err(docker::Error::Body)?;
+            request
+                .body
+                .screen(is_compressed)
+                .map_err(|error| unwanted(docker::Error::Body(error).into(), by))?;
         }
         Takes::Files | Takes::Archive | Takes::Json => {}
     }
     let target = order.target();
     let sent = Sent { row: order.row, target: &target, takes: goes_on };
-    let (answer, place) = send(desk, request, &sent)?;
+    let (answer, place) = send(desk, request, &sent).map_err(|failure| unwanted(failure, by))?;
     if matches!(answer.status.0, 300..400) {
         return Err(docker::Error::Refused(answer.status).into());
     }
@@ -69,6 +72,16 @@ pub(super) fn pass(
         Telling::Stream(screen) => (screen, Shape::Sequence),
     };
     sift(answer, screen, &order)
+}
+
+/// A body that turns out to be what may not be sent is refused like any other.
+fn unwanted(failure: Failure, by: &Principal) -> Failure {
+    match failure {
+        Failure::Engine(docker::Error::Body(BodyError::Unwanted)) => {
+            Denial { by: by.clone(), why: Refused::Compressed }.into()
+        }
+        failure => failure,
+    }
 }
 
 /// Asks what would be refused, and lets the request be.

@@ -169,6 +169,7 @@ fn refused_status(why: &Refused) -> Status {
         | Refused::Query(_)
         | Refused::Upgrade
         | Refused::Body
+        | Refused::Compressed
         | Refused::Member { .. }
         | Refused::Image(_)
         | Refused::Reach

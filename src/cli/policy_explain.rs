@@ -149,7 +149,7 @@ impl Caller {
     /// Refused, or only told where the caller is only watched.
     fn refuse(&self, verdict: &mut Verdict, why: Refused) {
         // In the Engine's own words, where it knows no such thing.
-        let is_absent = matches!(why, Refused::Absent { .. });
+        let is_absent = matches!(why, Refused::Absent { .. } | Refused::AbsentPart { .. });
         let sentence = if is_absent { why.to_string() } else { format!("lookout: {} {why}", self.title) };
         let reason = why.reason();
         let is_watched = self.grant.mode == Mode::Audit && !matches!(why, Refused::TooLarge);

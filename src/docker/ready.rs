@@ -39,11 +39,15 @@ impl Docker {
     }
 
     /// Whether the Engine speaks this version of its API, as far as it told; asked anew before the
-    /// answer is no, because it may have been replaced by a newer one.
+    /// answer is no, because it may have been replaced by a newer one. One that never told is away,
+    /// and whoever calls it is told so.
     pub(crate) fn speaks(&self, minor: u8) -> bool {
         let speaks = || self.readiness.lock().newest_minor.is_none_or(|newest| minor <= newest);
         let is_known = self.readiness.lock().newest_minor.is_some();
-        (is_known && speaks()) || (self.is_ready() && speaks())
+        (is_known && speaks()) || {
+            self.is_ready();
+            speaks()
+        }
     }
 
     /// The Engine's API version, which is asked anew each time: it may have been replaced.

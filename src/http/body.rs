@@ -290,9 +290,7 @@ impl fmt::Display for BodyError {
             Self::TooLarge(most) => write!(f, "a body of more than {most} bytes, which is what can be held"),
             Self::NoPlace => f.write_str("too many bodies are held at once: try again"),
             Self::Forged => f.write_str("a body that is not what its digest announced"),
-            Self::Unwanted => f.write_str(
-                "a compressed archive: send plain tar, the engine runs a program to unpack anything else",
-            ),
+            Self::Unwanted => f.write_str("a body that begins as none may that goes there"),
             Self::Io(error) => error.fmt(f),
         }
     }

@@ -37,6 +37,8 @@ pub(crate) enum Refused {
     Json(BadJson),
     /// A body too large to be judged.
     TooLarge,
+    /// An archive the Engine would run a program to unpack.
+    Compressed,
     /// A member of the body, where it lies, and what is wrong with it.
     Member {
         path: String,
@@ -84,6 +86,7 @@ impl Refused {
             Self::MediaType => "media-type",
             Self::Json(_) => "json",
             Self::TooLarge => "too-large",
+            Self::Compressed => "compressed",
             Self::Member { .. } => "member",
             Self::Image(_) => "image",
             Self::Reach => "reach",
@@ -122,6 +125,9 @@ impl fmt::Display for Refused {
             Self::TooLarge => {
                 write!(f, "sent a body of more than {JSON_BODY_BYTES_MAX} bytes, which is not judged")
             }
+            Self::Compressed => f.write_str(
+                "may not send a compressed archive, which the engine would run a program to unpack: send plain tar",
+            ),
             Self::Member { path, why } => write!(f, "may not send {path}: {why}"),
             Self::Image(name) => write!(f, "is limited to other images than {name:?}"),
             Self::Reach => f.write_str("is limited by a label, which nothing here carries"),

@@ -15,12 +15,21 @@
 mod agent;
 mod client;
 mod engine;
+mod engine_routes;
 mod message;
 mod patience;
 mod signer;
 mod tls_client;
+mod world;
 
 mod access;
+mod authority;
+mod authority_answers;
+mod authority_bodies;
+mod authority_commands;
+mod authority_matrix;
+mod authority_requests;
+mod authority_scope;
 mod bodies;
 mod certificates;
 mod config;
