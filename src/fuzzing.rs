@@ -1,11 +1,18 @@
 //! Doors for the fuzzers; built only under `cfg(fuzzing)`.
 
+mod authority;
+mod guard;
+mod loose;
+
 use std::net::IpAddr;
 use std::time::Duration;
 
 use crate::auth::keyring::line;
 use crate::auth::{Claim, Keyring, Network, Nonces, Phc, Window, client, ed25519_key_of, pkcs8};
 use crate::http::{self, Framing, Method, Unframer, end_of_head, slots};
+
+pub use authority::{decide, json, query, sieve};
+pub use guard::guard;
 
 /// A request's head, as the server finds and reads it.
 pub fn request_head(bytes: &[u8]) {

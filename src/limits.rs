@@ -195,10 +195,18 @@ pub(crate) const JSON_ANSWER_BYTES_MAX: usize = 4 * 1024 * 1024;
 pub(crate) const IDENTIFIER_BYTES_MAX: usize = 128;
 /// A reference to an image: a name of 255 bytes, a tag of 128 and a digest. Beyond: refused.
 pub(crate) const REFERENCE_BYTES_MAX: usize = 512;
-/// Bodies that are judged at once, 64 MiB in all. Beyond: they wait, and are 429 after `QUEUE_SECS`.
-pub(crate) const JUDGED_BODIES_MAX: usize = 16;
-/// Commands whose ids are remembered with the key that made them. Beyond: the oldest is forgotten,
-/// and only a caller without limits can still start it.
+/// Bodies, and long documents, that are judged at once: 32 MiB of them, and some 100 MiB as trees. Beyond: they wait, and are 429 after `QUEUE_SECS`.
+pub(crate) const JUDGED_BODIES_MAX: usize = 8;
+/// Things of the Engine's that one body may name, as each is looked up. Beyond: refused.
+pub(crate) const FOUND_MAX: usize = 256;
+/// Labels, and a command, of what a limited caller creates: lists and events repeat them, escaped to
+/// six times their length, in elements of at most `JSON_ANSWER_BYTES_MAX`. Beyond: refused.
+pub(crate) const LISTED_BYTES_MAX: usize = 256 * 1024;
+/// Values in JSON that is judged or blanked, which take some hundred bytes each; an inspection has
+/// some hundreds, a list of ten thousand volumes eighty thousand. Beyond: refused.
+pub(crate) const JSON_VALUES_MAX: usize = 128 * 1024;
+/// Commands whose ids are remembered with the key that made them. Beyond: the key's oldest is
+/// forgotten, or the oldest of all, and only a caller without limits can still start it.
 pub(crate) const EXECS_REMEMBERED_MAX: usize = 4096;
 
 // --- files ---------------------------------------------------------------------------------------

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::failure::Failure;
 use super::proxy::{Sent, ends_here, reply, send};
 use super::route::{Desk, Outcome, Reply, Response};
-use crate::auth::{Class, Principal};
+use crate::auth::{Class, Denied, Principal};
 use crate::clock::Deadline;
 use crate::docker::{self, Answer, Content, Incoming};
 use crate::http::{BodyError, Framing, Request, RequestHead};
@@ -40,12 +40,14 @@ pub(super) fn pass(
         Takes::Files | Takes::Archive | Takes::Json => {}
     }
     let target = order.target();
-    let sent = Sent { row: order.row, target: &target, takes: goes_on };
+    let is_judged = matches!(order.row.body, Takes::Judged(_));
+    let sent = Sent { row: order.row, target: &target, takes: goes_on, is_json: is_judged };
     let (answer, place) = send(desk, request, &sent).map_err(|failure| unwanted(failure, by))?;
-    if matches!(answer.status.0, 300..400) {
+    // 304 says that there was nothing to do; any other leads elsewhere.
+    if matches!(answer.status.0, 300..400) && answer.status.0 != 304 {
         return Err(docker::Error::Refused(answer.status).into());
     }
-    if answer.status.0 >= 400 {
+    if answer.status.0 >= 300 {
         return reply(answer, place, order.row.pace);
     }
     let screen = match order.telling(by.grant()) {
@@ -76,12 +78,10 @@ pub(super) fn pass(
 
 /// A body that turns out to be what may not be sent is refused like any other.
 fn unwanted(failure: Failure, by: &Principal) -> Failure {
-    match failure {
-        Failure::Engine(docker::Error::Body(BodyError::Unwanted)) => {
-            Denial { by: by.clone(), why: Refused::Compressed }.into()
-        }
-        failure => failure,
+    if matches!(failure, Failure::Engine(docker::Error::Body(BodyError::Unwanted))) {
+        return Denial { by: by.clone(), why: Refused::Compressed }.into();
     }
+    failure
 }
 
 /// Asks what would be refused, and lets the request be.
@@ -148,6 +148,10 @@ fn whole(
 ) -> Outcome {
     let (incoming, pace) = (incoming(answer.content)?, desk.agent.docker.patience());
     let told = incoming.whole(JSON_ANSWER_BYTES_MAX, pace, desk.line)?;
+    let _place = match told.len() > HELD_FREE_BYTES {
+        true => Some(desk.agent.judged.take_within(Duration::from_secs(QUEUE_SECS)).ok_or(Denied::Busy)?),
+        false => None,
+    };
     let mut is_told = false;
     let told = document(&told, |value| is_told = judge(value)).map_err(Failure::Untellable)?;
     if !is_told {

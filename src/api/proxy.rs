@@ -32,7 +32,8 @@ fn pass_on(desk: &mut Desk<'_>, ask: Permitted<Request<'_>>, ruling: Ruling) -> 
     }
     let head = &request.head;
     let row = engine::classify(head.method, head.target.path());
-    let sent = Sent { row, target: head.target.raw(), takes: |head, name| !ends_here(head, name) };
+    let takes = |head: &RequestHead<'_>, name: &str| !ends_here(head, name);
+    let sent = Sent { row, target: head.target.raw(), takes, is_json: false };
     let (answer, place) = send(desk, &mut request, &sent)?;
     reply(answer, place, row.pace)
 }
@@ -43,6 +44,8 @@ pub(super) struct Sent<'s> {
     pub(super) target: &'s str,
     /// Which fields.
     pub(super) takes: fn(&RequestHead<'_>, &str) -> bool,
+    /// The body is JSON that we wrote.
+    pub(super) is_json: bool,
 }
 
 /// Sends a request to the Engine, and waits for the answer's head. A switch of protocols needs a
@@ -65,10 +68,13 @@ pub(super) fn send(
     // What stands for no content has no type.
     let is_empty = matches!(request.body.framing(), Framing::None | Framing::Length(0));
     for header in head.headers {
-        let is_of_nothing = is_empty && header.name.eq_ignore_ascii_case("content-type");
-        if !is_of_nothing && (sent.takes)(head, header.name) && is_used(sent.row, header.name) {
+        let is_ours = (is_empty || sent.is_json) && header.name.eq_ignore_ascii_case("content-type");
+        if !is_ours && (sent.takes)(head, header.name) && is_used(sent.row, header.name) {
             ask.field(header.name, header.value);
         }
+    }
+    if sent.is_json {
+        ask.field("Content-Type", b"application/json");
     }
     if let Some(protocol) = head.upgrade {
         ask.upgrade(protocol);

@@ -137,7 +137,9 @@ impl Glob {
         }
         let (stem, reference) = (in_full(&self.stem), in_full(reference));
         if self.is_open {
-            return reference.starts_with(&stem);
+            // Beside a digest the Engine disregards the tag.
+            let is_by_tag = has_tag(&stem) && !stem.contains('@');
+            return reference.starts_with(&stem) && !(is_by_tag && reference.contains('@'));
         }
         // A glob that names no tag takes every one.
         stem == reference
@@ -225,6 +227,7 @@ mod tests {
                 &["ghcr.io/acme", "acme/web", "evil/ghcr.io/acme/web"],
             ),
             ("acme/*", &["acme/web", "docker.io/acme/web:1"], &["ghcr.io/acme/web", "acmeweb"]),
+            ("redis:1*", &["redis:1", "redis:1.2"], &["redis:1@sha256:0", "redis:2"]),
             ("localhost:5000/*", &["localhost:5000/a"], &["localhost/a", "docker.io/localhost:5000/a"]),
         ] {
             let glob = Glob::parse(glob).unwrap();

@@ -29,6 +29,11 @@ impl Network {
         Ok(Self { first: first(address, bits), bits })
     }
 
+    /// All of another network lies within.
+    pub(crate) fn holds(&self, other: &Self) -> bool {
+        other.bits >= self.bits && self.contains(other.first)
+    }
+
     pub(crate) fn contains(&self, address: IpAddr) -> bool {
         let address = address.to_canonical();
         address.is_ipv4() == self.first.is_ipv4() && first(address, self.bits) == self.first

@@ -27,6 +27,8 @@ pub(crate) enum Telling {
 pub(crate) struct Screen {
     blank: Option<Blank>,
     keep: Keep,
+    /// A member that tells of objects out of reach, and is emptied.
+    without: Option<&'static str>,
 }
 
 /// Which elements of a list are told.
@@ -57,15 +59,22 @@ impl Order {
         let screen = |kind: Option<Blank>| {
             let blank = kind.filter(|_| !grant.has(Class::Dump));
             let is_needed = blank.is_some() || !matches!(keep, Keep::All);
-            is_needed.then_some(Screen { blank, keep: keep.clone() })
+            is_needed.then_some(Screen { blank, keep: keep.clone(), without: None })
         };
+        // Who else is in a network.
+        let network = grant.label.is_some().then(|| Screen {
+            blank: None,
+            keep: keep.clone(),
+            without: Some("Containers"),
+        });
         match self.row.answer {
             Tells::AsItIs => None,
             Tells::NewExec => Some(Telling::NewExec),
             Tells::Whole(kind) => screen(Some(kind)).map(Telling::Whole),
             Tells::Each(kind) => screen(Some(kind)).map(Telling::Each),
             Tells::Stream(kind) => screen(Some(kind)).map(Telling::Stream),
-            Tells::Listed => screen(None).map(Telling::Each),
+            Tells::NetworkList => network.map(Telling::Each),
+            Tells::Network => network.map(Telling::Whole),
             Tells::VolumeList => screen(Some(Blank::Volumes)).map(Telling::VolumeList),
         }
         .unwrap_or(Telling::AsItIs)
@@ -78,6 +87,9 @@ impl Screen {
         let is_told = self.keep.takes(value);
         if let (Some(kind), true) = (self.blank, is_told) {
             blank(value, kind);
+        }
+        if let Some(member) = self.without.and_then(|name| value.member_mut(name)) {
+            *member = Json::Object(Vec::new());
         }
         is_told
     }

@@ -136,6 +136,10 @@ fn check_query(grant: &Grant, row: &Row, query: &mut Query) -> Result<(), Refuse
     if query.get("statement").is_some_and(is_true) {
         beyond("statement", Class::Dump)?;
     }
+    // What was printed before is attached to as well.
+    if row.pattern.contains("/attach") && query.get("logs").is_some_and(is_true) {
+        beyond("logs", Class::Logs)?;
+    }
     let source = query.get("fromSrc").filter(|source| !source.is_empty());
     if source.is_some() {
         beyond("fromSrc", Class::Build)?;
@@ -187,6 +191,11 @@ fn takes_image(grant: &Grant, name: Option<&str>, tag: Option<&str>) -> Result<(
         return Ok(());
     }
     let name = name.unwrap_or("");
+    let has_tag = name.rsplit('/').next().is_some_and(|last| last.contains([':', '@']));
+    if has_tag && tag.is_some_and(|tag| !tag.is_empty()) {
+        let why = "the name has one already, and the Engine takes this one";
+        return Err(Refused::QueryValue { name: "tag".to_owned(), why });
+    }
     let reference = match tag.filter(|tag| !tag.is_empty()) {
         None => name.to_owned(),
         Some(digest) if digest.contains(':') => format!("{name}@{digest}"),
@@ -222,9 +231,8 @@ fn is_reference(name: &str) -> bool {
 
 /// The Engine could take it for an id, or the beginning of one.
 pub(super) fn may_be_id(name: &str) -> bool {
-    let bare = name.strip_prefix("sha256:");
-    let is_hex = |text: &str| text.bytes().all(|byte| byte.is_ascii_hexdigit());
-    bare.is_some() || (is_hex(name) && name.len() <= 64)
+    let bare = name.strip_prefix("sha256:").unwrap_or(name);
+    bare.len() <= 64 && bare.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
 /// A name that short ids look like.

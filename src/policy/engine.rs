@@ -49,9 +49,9 @@ pub(crate) const ROWS: &[Row] = &[
         .asks("platform statement type")
         .on(Reach::One(Image))
         .tells(Tells::Each(Images)),
-    get("/networks", View).asks("filters").on(Reach::Every(Network)).tells(Tells::Listed),
-    get("/networks/", View).asks("filters").on(Reach::Every(Network)).tells(Tells::Listed),
-    get("/networks/{}", View).asks("verbose scope").on(Reach::One(Network)),
+    get("/networks", View).asks("filters").on(Reach::Every(Network)).tells(Tells::NetworkList),
+    get("/networks/", View).asks("filters").on(Reach::Every(Network)).tells(Tells::NetworkList),
+    get("/networks/{}", View).asks("verbose scope").on(Reach::One(Network)).tells(Tells::Network),
     get("/volumes", View).asks("filters").on(Reach::Every(Volume)).tells(Tells::VolumeList),
     get("/volumes/{}", View).on(Reach::One(Volume)).tells(Tells::Whole(Volumes)),
     get("/info", View).common().tells(Tells::Whole(Info)),

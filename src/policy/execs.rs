@@ -16,7 +16,9 @@ impl Execs {
     pub(crate) fn remember(&self, id: &str, mark: u64) {
         self.0.with(|known| {
             if known.len() >= EXECS_REMEMBERED_MAX {
-                known.pop_front();
+                // Nobody pushes out what is another's, as long as there is something of its own.
+                let own = known.iter().position(|(_, by)| *by == mark).unwrap_or(0);
+                known.remove(own);
             }
             known.push_back((id.to_owned(), mark));
         });
@@ -41,6 +43,9 @@ mod tests {
         }
         assert!(execs.is_of("first", 1));
         execs.remember("last", 2);
-        assert!(!execs.is_of("first", 1) && execs.is_of("1", 2) && execs.is_of("last", 2));
+        // Its own oldest makes room, and then, for somebody new, the oldest of all.
+        assert!(execs.is_of("first", 1) && !execs.is_of("1", 2) && execs.is_of("last", 2));
+        execs.remember("new", 3);
+        assert!(!execs.is_of("first", 1) && execs.is_of("2", 2) && execs.is_of("new", 3));
     }
 }

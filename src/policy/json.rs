@@ -1,12 +1,13 @@
 //! JSON, read strictly: what two readers could read differently is refused.
 
+use std::cell::Cell;
 use std::collections::HashSet;
 use std::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
-use crate::limits::JSON_DEPTH_MAX;
+use crate::limits::{JSON_DEPTH_MAX, JSON_VALUES_MAX};
 
 /// A JSON value. Members keep their order, and no name stands twice.
 #[derive(Clone, Debug, PartialEq)]
@@ -23,7 +24,8 @@ impl Json {
     /// Reads one value and nothing behind it.
     pub(crate) fn read(bytes: &[u8]) -> Result<Self, BadJson> {
         let mut reader = serde_json::Deserializer::from_slice(bytes);
-        let value = Depth(0).deserialize(&mut reader).map_err(BadJson)?;
+        let place = Depth { level: 0, left: &Cell::new(JSON_VALUES_MAX) };
+        let value = place.deserialize(&mut reader).map_err(BadJson)?;
         reader.end().map_err(BadJson)?;
         Ok(value)
     }
@@ -99,19 +101,31 @@ impl Serialize for Json {
     }
 }
 
-/// How deep a value lies.
-struct Depth(usize);
+/// How deep a value lies, and how many more there may be.
+struct Depth<'l> {
+    level: usize,
+    left: &'l Cell<usize>,
+}
 
-impl Depth {
-    fn below<E: serde::de::Error>(&self) -> Result<Self, E> {
-        if self.0 >= JSON_DEPTH_MAX {
-            return Err(E::custom(format_args!("nested deeper than {JSON_DEPTH_MAX} levels")));
+impl Depth<'_> {
+    /// A list or an object begins.
+    fn enter<E: serde::de::Error>(&self) -> Result<(), E> {
+        if self.level < JSON_DEPTH_MAX {
+            return Ok(());
         }
-        Ok(Self(self.0.saturating_add(1)))
+        Err(E::custom(format_args!("nested deeper than {JSON_DEPTH_MAX} levels")))
+    }
+
+    fn below<E: serde::de::Error>(&self) -> Result<Self, E> {
+        let Some(left) = self.left.get().checked_sub(1) else {
+            return Err(E::custom(format_args!("more than {JSON_VALUES_MAX} values")));
+        };
+        self.left.set(left);
+        Ok(Self { level: self.level.saturating_add(1), left: self.left })
     }
 }
 
-impl<'de> DeserializeSeed<'de> for Depth {
+impl<'de> DeserializeSeed<'de> for Depth<'_> {
     type Value = Json;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Json, D::Error> {
@@ -119,7 +133,7 @@ impl<'de> DeserializeSeed<'de> for Depth {
     }
 }
 
-impl<'de> Visitor<'de> for Depth {
+impl<'de> Visitor<'de> for Depth<'_> {
     type Value = Json;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -155,22 +169,35 @@ impl<'de> Visitor<'de> for Depth {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Json, A::Error> {
+        self.enter()?;
         let mut items = Vec::new();
-        while let Some(item) = seq.next_element_seed(self.below()?)? {
+        while let Some(item) = seq.next_element_seed(Later(&self))? {
             items.push(item);
         }
         Ok(Json::List(items))
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Json, A::Error> {
+        self.enter()?;
         let (mut members, mut names) = (Vec::new(), HashSet::new());
         while let Some(name) = map.next_key::<String>()? {
             if is_known(&members, &mut names, &name) {
                 return Err(A::Error::custom(format_args!("member {name:?} stands twice")));
             }
-            members.push((name, map.next_value_seed(self.below()?)?));
+            members.push((name, map.next_value_seed(Later(&self))?));
         }
         Ok(Json::Object(members))
+    }
+}
+
+/// A value within another, which counts once there is one.
+struct Later<'d, 'l>(&'d Depth<'l>);
+
+impl<'de> DeserializeSeed<'de> for Later<'_, '_> {
+    type Value = Json;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Json, D::Error> {
+        self.0.below()?.deserialize(deserializer)
     }
 }
 
@@ -216,6 +243,13 @@ mod tests {
         ] {
             assert_eq!(written(&read(text)), text);
         }
+    }
+
+    #[test]
+    fn as_many_values_as_are_read_and_no_more() {
+        let list = |count: usize| format!("[{}]", vec!["0"; count].join(","));
+        assert!(Json::read(list(JSON_VALUES_MAX).as_bytes()).is_ok());
+        assert!(why(&list(JSON_VALUES_MAX + 1)).contains("values"));
     }
 
     #[test]

@@ -86,8 +86,10 @@ pub(crate) enum Tells {
     Each(Blank),
     /// One document after the other, without an end.
     Stream(Blank),
-    /// A list of which nothing need be blanked.
-    Listed,
+    /// A list of networks.
+    NetworkList,
+    /// A network.
+    Network,
     /// A document with a list of volumes.
     VolumeList,
     /// A document with the id of a command, which is remembered.

@@ -7,7 +7,7 @@ use super::json::Json;
 use super::query::escape;
 use super::refused::{Kind, Refused, Stop};
 use super::row::Takes;
-use crate::auth::Grant;
+use crate::auth::{Class, Grant};
 use crate::docker::{Docker, Line};
 
 /// Looks objects up for one caller.
@@ -94,6 +94,19 @@ impl<'a> Scope<'a> {
 }
 
 impl Things for Scope<'_> {
+    fn join(&mut self, name: &str) -> Result<String, Stop> {
+        let id = self.find(Kind::Container, name)?;
+        let container = self.inspect(Kind::Container, &id)?;
+        let mode = container.member("HostConfig").and_then(|config| config.member("NetworkMode"));
+        let mode = mode.and_then(Json::text).unwrap_or("host");
+        let is_another = mode == "host" || mode.starts_with("container:") || mode.starts_with("ns:");
+        if is_another && !self.grant.has(Class::Host) {
+            let why = "that container shares the network of the host, or of yet another one (class host)";
+            return Err(Refused::member("HostConfig.NetworkMode", why).into());
+        }
+        Ok(id)
+    }
+
     fn find(&mut self, kind: Kind, name: &str) -> Result<String, Stop> {
         let absent = || Stop::from(Refused::Absent { kind, name: name.to_owned() });
         if kind == Kind::Exec {

@@ -105,8 +105,12 @@ fn by_mount(grant: &Grant) -> Option<String> {
     let system = system.map(|mounts| format!("mount {mounts}: it writes what root runs and obeys"));
     let sockets = sockets
         .map(|mounts| format!("mount {mounts}: sockets of root's lie there, which reading does not hold"));
-    let both: Vec<_> = system.into_iter().chain(sockets).collect();
-    (!both.is_empty()).then(|| both.join("; "))
+    let other = named(|mount| !mount.read_only && !is_system(&mount.path));
+    let other = other.map(|mounts| {
+        format!("mount {mounts}: a link that one container makes there is followed, to anywhere, by the mount of the next")
+    });
+    let all: Vec<_> = [system, sockets, other].into_iter().flatten().collect();
+    (!all.is_empty()).then(|| all.join("; "))
 }
 
 /// Whoever may write there, and to everything below, becomes root or somebody who may.
@@ -314,7 +318,8 @@ pub(crate) fn told(order: &Order, grant: &Grant) -> String {
     };
     // What carries nothing shows whether anything must be carried.
     let is_filtered = !screen.pass(&mut Json::Object(Vec::new()));
-    let is_blanked = !grant.has(Class::Dump) && order.row.answer != Tells::Listed;
+    let is_blanked =
+        !grant.has(Class::Dump) && !matches!(order.row.answer, Tells::NetworkList | Tells::Network);
     let what = match (order.row.reach, &grant.label) {
         (Reach::Every(Kind::Image), _) => "only images that image= names".to_owned(),
         (_, Some(label)) if matches!(order.row.answer, Tells::Stream(_)) => {

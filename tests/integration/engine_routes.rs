@@ -106,8 +106,8 @@ pub(crate) const ROUTES: &[Route] = &[
     with("POST", "/containers/{}/exec", "", r#"{"Cmd":["true"]}"#),
     with("POST", "/exec/{}/start", "", r#"{"Detach":true}"#),
     with("POST", "/exec/{}/resize", "?h=1&w=2", ""),
-    with("POST", "/containers/{}/attach", "?logs=1", ""),
-    with("GET", "/containers/{}/attach/ws", "?logs=1", ""),
+    with("POST", "/containers/{}/attach", "?stream=1", ""),
+    with("GET", "/containers/{}/attach/ws", "?stream=1", ""),
     with("PUT", "/containers/{}/archive", "?path=%2F", TAR),
     // Build.
     with("POST", "/build", "?t=new", TAR),

@@ -144,6 +144,9 @@ fn targets_are_written_anew() {
     for query in ["checkpoint=c", "checkpoint-dir=/"] {
         assert_eq!(reason(&power, Method::Post, &format!("/containers/x/start?{query}")), "query");
     }
+    let exec = grant(r#"allow="exec""#);
+    assert_eq!(reason(&exec, Method::Post, "/containers/x/attach?logs=1"), "beyond");
+    assert_eq!(reason(&exec, Method::Post, "/containers/x/attach?logs=0&stream=1"), "allowed");
     let dump = grant(r#"allow="view,dump""#);
     assert_eq!(reason(&dump, Method::Get, "/containers/x/top?ps_args=eww"), "allowed");
 }
@@ -223,6 +226,8 @@ fn images_are_judged_by_their_names() {
         (Method::Post, "/images/redis/tag?repo=ghcr.io/acme/redis&tag=1", "allowed"),
         (Method::Post, "/images/redis/tag?repo=other/redis", "image"),
         (Method::Post, "/images/prune", "reach"),
+        (Method::Post, "/images/create?fromImage=redis:7&tag=8", "query"),
+        (Method::Post, "/images/redis/tag?repo=redis:7&tag=8", "query"),
     ] {
         assert_eq!(reason(&limited, method, raw), why, "{raw}");
     }

@@ -1,6 +1,6 @@
 //! What a container may be made and changed to, and what may run in it.
 
-use super::rule::Rule::{Absent, Check, Copy, Each, Level, Map, OneOf, Zero};
+use super::rule::Rule::{Absent, Brief, Check, Copy, Each, Level, Map, OneOf, Paths, Zero};
 use super::rule::{Judge, Place, Row, Table, known, text};
 use super::{joins, mounts, network};
 use crate::policy::json::Json;
@@ -9,10 +9,13 @@ use crate::policy::refused::{Kind, Stop};
 /// `POST /containers/create`
 pub(super) const CREATE: Table = &[
     Row(Copy, &["Hostname", "Domainname", "MacAddress", "NetworkDisabled"]),
-    Row(Copy, &["User", "Env", "Cmd", "Entrypoint", "Shell", "OnBuild", "ArgsEscaped"]),
+    Row(Copy, &["User", "Shell", "OnBuild", "ArgsEscaped"]),
+    Row(Each(&Check(variable)), &["Env"]),
+    Row(Brief, &["Labels", "Cmd", "Entrypoint"]),
     Row(Copy, &["AttachStdin", "AttachStdout", "AttachStderr", "OpenStdin", "StdinOnce", "Tty"]),
-    Row(Copy, &["Labels", "StopSignal", "StopTimeout"]),
-    Row(Map(&Level(&[])), &["ExposedPorts", "Volumes"]),
+    Row(Copy, &["StopSignal", "StopTimeout"]),
+    Row(Map(&Level(&[])), &["ExposedPorts"]),
+    Row(Paths(&Level(&[])), &["Volumes"]),
     Row(Level(HEALTHCHECK), &["Healthcheck"]),
     Row(Check(image), &["Image"]),
     Row(Check(working_dir), &["WorkingDir"]),
@@ -49,7 +52,7 @@ const HOST_CONFIG: Table = &[
     // Files.
     Row(Each(&Check(mounts::bind)), &["Binds"]),
     Row(Each(&Check(mounts::mount)), &["Mounts"]),
-    Row(Map(&Check(mounts::tmpfs)), &["Tmpfs"]),
+    Row(Paths(&Check(mounts::tmpfs)), &["Tmpfs"]),
     Row(Copy, &["ReadonlyRootfs", "ShmSize"]),
     Row(Copy, &["AutoRemove", "CapDrop", "ConsoleSize", "Init"]),
 ];
@@ -105,13 +108,22 @@ const DEVICES: Row = Row(
 const RESTART_POLICY: Row = Row(Level(&[Row(Copy, &["Name", "MaximumRetryCount"])]), &["RestartPolicy"]);
 
 const LOG_CONFIG: Table =
-    &[Row(OneOf(&["", "json-file", "local", "none"]), &["Type"]), Row(Map(&Copy), &["Config"])];
+    &[Row(OneOf(&["", "json-file", "local", "none"]), &["Type"]), Row(Level(LOG_OPTIONS), &["Config"])];
+
+/// What those drivers take. Without a type the daemon's own driver is meant, and others of its
+/// options are addresses, credentials and paths of the host.
+const LOG_OPTIONS: Table = &[
+    Row(Copy, &["max-size", "max-file", "max-buffer-size", "compress", "mode", "tag"]),
+    Row(Copy, &["labels", "labels-regex", "env", "env-regex"]),
+    Row(Copy, &["cache-disabled", "cache-max-size", "cache-max-file", "cache-compress"]),
+];
 
 const NO_NEW_PRIVILEGES: &[&str] = &["no-new-privileges", "no-new-privileges:true", "no-new-privileges=true"];
 
 /// `POST /containers/{}/exec`
 pub(super) const EXEC_CREATE: Table = &[
-    Row(Copy, &["User", "Env", "Cmd", "Tty", "ConsoleSize", "Detach", "DetachKeys"]),
+    Row(Copy, &["User", "Cmd", "Tty", "ConsoleSize", "Detach", "DetachKeys"]),
+    Row(Each(&Check(variable)), &["Env"]),
     Row(Copy, &["AttachStdin", "AttachStdout", "AttachStderr"]),
     Row(Zero, &["Privileged"]),
     Row(Check(working_dir), &["WorkingDir"]),
@@ -144,6 +156,14 @@ fn image(judge: &mut Judge<'_>, place: &Place<'_>, value: &mut Json) -> Result<(
         return Err(place.refuse("it must name an image, to which this key is limited"));
     }
     judge.find(Kind::Image, place, reference).map(drop)
+}
+
+/// A name without a value is, for Podman, a variable of its own service's.
+fn variable(judge: &mut Judge<'_>, place: &Place<'_>, value: &mut Json) -> Result<(), Stop> {
+    if text(place, value)?.contains('=') || judge.is_lifted() {
+        return Ok(());
+    }
+    Err(place.refuse("it must be NAME=value (class host)"))
 }
 
 /// Below `/proc` lie ways out: a directory the runtime left open is one.

@@ -35,7 +35,7 @@ fn namespace(judge: &mut Judge<'_>, place: &Place<'_>, value: &mut Json, own: &[
 pub(super) fn network_mode(judge: &mut Judge<'_>, place: &Place<'_>, value: &mut Json) -> Result<(), Stop> {
     let mode = text(place, value)?;
     if let Some(target) = mode.strip_prefix("container:") {
-        let id = judge.find(Kind::Container, place, target)?;
+        let id = judge.join(place, target)?;
         *value = Json::Text(format!("container:{id}"));
     } else if let Some(id) = network(judge, place, mode)? {
         *value = Json::Text(id);

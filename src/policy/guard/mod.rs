@@ -18,6 +18,11 @@ pub(crate) trait Things {
     /// The full id (a volume's name) of a thing in the caller's reach; [`Refused::Absent`] of one
     /// that is not there or not in reach.
     fn find(&mut self, kind: Kind, name: &str) -> Result<String, Stop>;
+
+    /// The same of a container whose network is to be shared, which must not be the host's.
+    fn join(&mut self, name: &str) -> Result<String, Stop> {
+        self.find(Kind::Container, name)
+    }
 }
 
 /// The bodies that are judged.
@@ -50,6 +55,10 @@ pub(crate) fn judge(
     let mut judge = Judge::new(grant, things);
     if guard == Guard::ContainerCreate {
         container::check_whole(&mut judge, &mut tree)?;
+    }
+    if matches!(guard, Guard::NetworkConnect | Guard::NetworkDisconnect) && tree.member("Container").is_none()
+    {
+        return Err(Place::Body.member("Container").refuse("it must name a container"));
     }
     judge.level(guard.table(), &Place::Body, &mut tree)?;
     if let Some(label) = grant.label.as_ref().filter(|_| guard.creates()) {

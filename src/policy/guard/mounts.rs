@@ -1,7 +1,7 @@
 //! Files from outside a container: paths of the host, volumes, and memory.
 
-use super::rule::Rule::{Check, Copy, Level, OneOf, Zero};
-use super::rule::{Judge, Place, Row, Table, text};
+use super::rule::Rule::{Brief, Check, Copy, Level, OneOf, Zero};
+use super::rule::{Judge, NO_INNER_PATH, Place, Row, Table, is_inner_path, is_one_piece, text};
 use super::stamp;
 use crate::auth::Label;
 use crate::policy::decide::is_identifier;
@@ -10,7 +10,8 @@ use crate::policy::refused::{Kind, Refused, Stop};
 
 /// `POST /volumes/create`
 pub(super) const VOLUME_CREATE: Table = &[
-    Row(Copy, &["Name", "Labels"]),
+    Row(Copy, &["Name"]),
+    Row(Brief, &["Labels"]),
     Row(OneOf(LOCAL), &["Driver"]),
     // They can mount any path of the host, or a share of another.
     Row(Zero, &["DriverOpts", "ClusterVolumeSpec"]),
@@ -21,28 +22,38 @@ const LOCAL: &[&str] = &["", "local"];
 /// What a `Mounts` entry of each type may hold.
 const BIND: Table = &[
     PLAIN,
+    TARGET,
+    CONSISTENCY,
     Row(Copy, &["Source"]),
     Row(Level(BIND_OPTIONS), &["BindOptions"]),
     Row(Zero, &["VolumeOptions", "ImageOptions", "TmpfsOptions", "ClusterOptions"]),
 ];
 const VOLUME: Table = &[
     PLAIN,
+    TARGET,
+    CONSISTENCY,
     Row(Check(volume_source), &["Source"]),
     Row(Level(VOLUME_OPTIONS), &["VolumeOptions"]),
     Row(Zero, &["BindOptions", "ImageOptions", "TmpfsOptions", "ClusterOptions"]),
 ];
 const TMPFS: Table = &[
     PLAIN,
+    TARGET,
+    CONSISTENCY,
     Row(Level(TMPFS_OPTIONS), &["TmpfsOptions"]),
     Row(Zero, &["Source", "BindOptions", "VolumeOptions", "ImageOptions", "ClusterOptions"]),
 ];
 /// Any other type, under class `host`.
 const OTHER: Table = &[
     PLAIN,
+    TARGET,
+    CONSISTENCY,
     Row(Copy, &["Source", "BindOptions", "VolumeOptions", "ImageOptions", "TmpfsOptions", "ClusterOptions"]),
 ];
 
-const PLAIN: Row = Row(Copy, &["Type", "Target", "ReadOnly", "Consistency"]);
+const PLAIN: Row = Row(Copy, &["Type", "ReadOnly"]);
+const TARGET: Row = Row(Check(target), &["Target"]);
+const CONSISTENCY: Row = Row(OneOf(&["", "default", "consistent", "cached", "delegated"]), &["Consistency"]);
 
 const BIND_OPTIONS: Table = &[
     Row(OneOf(&["", "private", "rprivate"]), &["Propagation"]),
@@ -50,7 +61,8 @@ const BIND_OPTIONS: Table = &[
 ];
 
 const VOLUME_OPTIONS: Table = &[
-    Row(Copy, &["NoCopy", "Labels"]),
+    Row(Copy, &["NoCopy"]),
+    Row(Brief, &["Labels"]),
     Row(Check(subpath), &["Subpath"]),
     Row(Level(&[Row(OneOf(LOCAL), &["Name"]), Row(Zero, &["Options"])]), &["DriverConfig"]),
 ];
@@ -69,7 +81,7 @@ pub(super) fn bind(judge: &mut Judge<'_>, place: &Place<'_>, value: &mut Json) -
     let mut parts = entry.split(':');
     let (source, target) = (parts.next().unwrap_or(""), parts.next().unwrap_or(""));
     let (options, rest) = (parts.next(), parts.next());
-    if source.is_empty() || target.is_empty() || rest.is_some() {
+    if source.is_empty() || !is_inner_path(target) || rest.is_some() {
         let why = "it must be source:target or source:target:options (class host)";
         return if judge.is_lifted() { Ok(()) } else { Err(place.refuse(why)) };
     }
@@ -83,6 +95,11 @@ pub(super) fn bind(judge: &mut Judge<'_>, place: &Place<'_>, value: &mut Json) -
     // New SELinux labels are written to the host's files, however the mount is read.
     let is_read_only = words.contains(&"ro") && !["rw", "z", "Z"].iter().any(|word| words.contains(word));
     host_path(judge, place, source, is_read_only)
+}
+
+fn target(judge: &mut Judge<'_>, place: &Place<'_>, value: &mut Json) -> Result<(), Stop> {
+    let is_fit = judge.is_lifted() || is_inner_path(text(place, value)?);
+    if is_fit { Ok(()) } else { Err(place.refuse(NO_INNER_PATH)) }
 }
 
 /// One of `HostConfig.Mounts`.
@@ -145,7 +162,7 @@ fn volume(judge: &mut Judge<'_>, place: &Place<'_>, name: &str) -> Result<(), St
 }
 
 fn host_path(judge: &Judge<'_>, place: &Place<'_>, path: &str, is_read_only: bool) -> Result<(), Stop> {
-    if judge.is_lifted() || judge.grant.takes_mount(path, is_read_only) {
+    if judge.is_lifted() || (is_one_piece(path) && judge.grant.takes_mount(path, is_read_only)) {
         return Ok(());
     }
     let is_readable = judge.grant.takes_mount(path, true);
@@ -154,7 +171,9 @@ fn host_path(judge: &Judge<'_>, place: &Place<'_>, path: &str, is_read_only: boo
 }
 
 fn subpath(judge: &mut Judge<'_>, place: &Place<'_>, value: &mut Json) -> Result<(), Stop> {
-    if text(place, value)?.split('/').any(|part| part == "..") && !judge.is_lifted() {
+    let path = text(place, value)?;
+    let leads_out = path.split('/').any(|part| part == "..") || !is_one_piece(path);
+    if leads_out && !judge.is_lifted() {
         return Err(place.refuse("it leads out of the volume (class host)"));
     }
     Ok(())

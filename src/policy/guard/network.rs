@@ -1,14 +1,16 @@
 //! Networks, and the endpoints of containers in them.
 
 use super::joins;
-use super::rule::Rule::{Check, Copy, Each, Level, Map, OneOf, Zero};
-use super::rule::{Judge, Place, Row, Table};
+use super::rule::Rule::{Brief, Check, Copy, Each, Level, Map, OneOf, Zero};
+use super::rule::{Judge, Place, Row, Table, text};
+use crate::auth::Network;
 use crate::policy::json::Json;
 use crate::policy::refused::Stop;
 
 /// `POST /networks/create`
 pub(super) const CREATE: Table = &[
-    Row(Copy, &["Name", "CheckDuplicate", "EnableIPv4", "EnableIPv6", "Internal", "Attachable", "Labels"]),
+    Row(Copy, &["Name", "CheckDuplicate", "EnableIPv4", "EnableIPv6", "Internal", "Attachable"]),
+    Row(Brief, &["Labels"]),
     Row(OneOf(&["", "bridge"]), &["Driver"]),
     Row(OneOf(&["", "local"]), &["Scope"]),
     Row(Level(IPAM), &["IPAM"]),
@@ -22,8 +24,27 @@ const IPAM: Table = &[
     Row(Each(&Level(POOL)), &["Config"]),
 ];
 
-const POOL: Table =
-    &[Row(Copy, &["Subnet", "IPRange", "Gateway"]), Row(Map(&Copy), &["AuxiliaryAddresses", "AuxAddress"])];
+const POOL: Table = &[
+    Row(Check(subnet), &["Subnet"]),
+    Row(Copy, &["IPRange", "Gateway"]),
+    Row(Map(&Copy), &["AuxiliaryAddresses", "AuxAddress"]),
+];
+
+/// The host sends what goes to a subnet into the network: it must not be anybody else's address.
+fn subnet(judge: &mut Judge<'_>, place: &Place<'_>, value: &mut Json) -> Result<(), Stop> {
+    const PRIVATE: [&str; 4] = ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7"];
+    let text = text(place, value)?;
+    let is_private = Network::parse(text).is_ok_and(|subnet| {
+        PRIVATE
+            .iter()
+            .filter_map(|private| Network::parse(private).ok())
+            .any(|private| private.holds(&subnet))
+    });
+    if is_private || text.is_empty() || judge.is_lifted() {
+        return Ok(());
+    }
+    Err(place.refuse(format!("it must lie within {} (class host)", PRIVATE.join(", "))))
+}
 
 /// `POST /networks/{}/connect`
 pub(super) const CONNECT: Table =

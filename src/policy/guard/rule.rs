@@ -5,6 +5,7 @@ use std::fmt;
 
 use super::Things;
 use crate::auth::{Class, Grant};
+use crate::limits::{FOUND_MAX, LISTED_BYTES_MAX};
 use crate::policy::json::Json;
 use crate::policy::refused::{Kind, Refused, Stop};
 
@@ -17,6 +18,8 @@ pub(super) struct Row(pub(super) Rule, pub(super) &'static [&'static str]);
 /// What becomes of a member. Class `host` lifts what is marked so.
 pub(super) enum Rule {
     Copy,
+    /// Copied, unless it is so long that a list with it in could not be told. Lifted.
+    Brief,
     /// Nothing, as a Go program writes it. Lifted.
     Zero,
     /// Not even an empty list: one takes the Engine's own away. Lifted.
@@ -29,6 +32,8 @@ pub(super) enum Rule {
     Each(&'static Self),
     /// Every value of an object whose names are the caller's.
     Map(&'static Self),
+    /// The same, and the names are paths in the container.
+    Paths(&'static Self),
     Check(Check),
 }
 
@@ -44,9 +49,6 @@ pub(super) struct Judge<'a> {
     things: &'a mut dyn Things,
     found: usize,
 }
-
-/// Things of the Engine's that one body may name, as each is looked up. Beyond: refused.
-const FOUND_MAX: usize = 256;
 
 impl<'a> Judge<'a> {
     pub(super) fn new(grant: &'a Grant, things: &'a mut dyn Things) -> Self {
@@ -80,6 +82,10 @@ impl<'a> Judge<'a> {
     pub(super) fn apply(&mut self, rule: &Rule, place: &Place<'_>, value: &mut Json) -> Result<(), Stop> {
         match rule {
             Rule::Copy => Ok(()),
+            Rule::Brief if self.is_lifted() || value.write().len() <= LISTED_BYTES_MAX => Ok(()),
+            Rule::Brief => {
+                Err(place.refuse(format!("it is longer than {LISTED_BYTES_MAX} bytes (class host)")))
+            }
             Rule::Zero if self.is_lifted() || value.is_zero() => Ok(()),
             Rule::Zero => Err(place.refuse(NOT_EMPTY)),
             Rule::Absent if self.is_lifted() || *value == Json::Null => Ok(()),
@@ -87,14 +93,28 @@ impl<'a> Judge<'a> {
             Rule::OneOf(texts) => self.one_of(texts, place, value),
             Rule::Level(table) => self.level(table, place, value),
             Rule::Each(rule) => self.each(rule, place, value),
-            Rule::Map(rule) => match members(place, value)? {
-                Some(members) => {
-                    members.iter_mut().try_for_each(|(key, value)| self.apply(rule, &place.key(key), value))
-                }
-                None => Ok(()),
-            },
+            Rule::Map(rule) => self.map(rule, place, value, |_| true),
+            Rule::Paths(rule) => self.map(rule, place, value, is_inner_path),
             Rule::Check(check) => check(self, place, value),
         }
+    }
+
+    fn map(
+        &mut self,
+        rule: &Rule,
+        place: &Place<'_>,
+        value: &mut Json,
+        is_name: fn(&str) -> bool,
+    ) -> Result<(), Stop> {
+        let Some(members) = members(place, value)? else { return Ok(()) };
+        for (key, value) in members {
+            let place = place.key(key);
+            if !is_name(key) && !self.is_lifted() {
+                return Err(place.refuse(NO_INNER_PATH));
+            }
+            self.apply(rule, &place, value)?;
+        }
+        Ok(())
     }
 
     fn each(&mut self, rule: &Rule, place: &Place<'_>, value: &mut Json) -> Result<(), Stop> {
@@ -116,14 +136,39 @@ impl<'a> Judge<'a> {
         Err(place.refuse(format!("it must be one of {} (class host)", named.join(", "))))
     }
 
+    /// The full id of a container whose network the body wants to share.
+    pub(super) fn join(&mut self, place: &Place<'_>, name: &str) -> Result<String, Stop> {
+        self.count(place)?;
+        self.things.join(name)
+    }
+
     /// The full id of a thing the body names.
     pub(super) fn find(&mut self, kind: Kind, place: &Place<'_>, name: &str) -> Result<String, Stop> {
+        self.count(place)?;
+        self.things.find(kind, name)
+    }
+
+    fn count(&mut self, place: &Place<'_>) -> Result<(), Stop> {
         self.found = self.found.saturating_add(1);
         if self.found > FOUND_MAX {
             return Err(place.refuse(format!("a body may name {FOUND_MAX} things at most")));
         }
-        self.things.find(kind, name)
+        Ok(())
     }
+}
+
+/// Why a path in a container is refused.
+pub(super) const NO_INNER_PATH: &str = "it must be an absolute path, without : , or quotes (class host)";
+
+/// A path in a container. Podman puts some together with others into one text, where these would
+/// begin something new.
+pub(super) fn is_inner_path(path: &str) -> bool {
+    path.starts_with('/') && is_one_piece(path)
+}
+
+/// Nothing in it parts it from what stands around it.
+pub(super) fn is_one_piece(text: &str) -> bool {
+    !text.chars().any(|letter| matches!(letter, ':' | ',' | '"' | '\'' | '\\') || letter.is_control())
 }
 
 /// What an object holds; nothing of null.

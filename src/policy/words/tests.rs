@@ -98,7 +98,7 @@ fn a_mount_that_may_be_written_is_roots_where_root_is_told_what_to_do() {
         "/var/spool",
         "/var/lib/dpkg/info",
     ] {
-        let told = why(&format!("allow=\"create\",mount=\"/srv/web,{path}\""));
+        let told = why(&format!("allow=\"create\",mount=\"/srv/web:ro,{path}\""));
         assert_eq!(told, format!("mount {path}: it writes what root runs and obeys"), "{path}");
         // Only containers are given mounts.
         assert_eq!(why(&format!("allow=\"view,exec\",mount=\"{path}\"")), "");
@@ -120,7 +120,7 @@ fn a_socket_is_written_through_a_mount_that_is_only_read() {
         "/run/systemd/private",
         "/run/podman/podman.sock",
     ] {
-        let told = why(&format!("allow=\"create\",mount=\"{path}:ro,/srv/web\""));
+        let told = why(&format!("allow=\"create\",mount=\"{path}:ro,/srv/web:ro\""));
         assert!(told.starts_with(&format!("mount {path}:ro: sockets ")), "{path}: {told}");
     }
     let both = why("allow=\"create\",mount=\"/etc,/run:ro,/usr\"");
@@ -128,7 +128,7 @@ fn a_socket_is_written_through_a_mount_that_is_only_read() {
 }
 
 #[test]
-fn a_directory_of_its_own_is_not_roots() {
+fn what_is_written_may_be_a_link_and_what_is_read_is_not_roots() {
     for path in [
         "/srv",
         "/srv/web",
@@ -144,7 +144,9 @@ fn a_directory_of_its_own_is_not_roots() {
         "/usrlocal",
         "/optical",
     ] {
-        assert_eq!(why(&format!("allow=\"create,exec\",mount=\"{path}\"")), "", "{path}");
+        let told = why(&format!("allow=\"create,exec\",mount=\"{path}\""));
+        assert!(told.starts_with(&format!("mount {path}: a link ")), "{path}: {told}");
+        assert_eq!(why(&format!("allow=\"create,exec\",mount=\"{path}:ro\"")), "", "{path}");
     }
     for path in ["/etc", "/usr", "/home", "/root", "/proc", "/run/log", "/var/lib/docker"] {
         assert_eq!(why(&format!("allow=\"create\",mount=\"{path}:ro\"")), "", "{path}:ro");

@@ -2,6 +2,7 @@
 
 use super::{Guard, Kind, Refused, Shelf, alone, among, creator, labelled, lifted, read, why};
 use crate::auth::Grant;
+use crate::limits::LISTED_BYTES_MAX;
 
 fn judged(shelf: &mut Shelf, grant: &Grant, member: &str, item: &str) -> Result<String, Refused> {
     let body = format!(r#"{{"HostConfig":{{"{member}":[{item}]}}}}"#);
@@ -220,4 +221,52 @@ fn volumes_of_no_name_go_with_their_container() {
         why(alone(Guard::ContainerCreate, &creator(), r#"{"Volumes":{"/data":{"a":1}}}"#))
             .contains("Volumes")
     );
+}
+
+#[test]
+fn paths_in_a_container_are_one_piece_each() {
+    // Podman puts these together with others into one text.
+    for config in [
+        r#""Volumes":{"/:/host":{}}"#,
+        r#""Volumes":{"data":{}}"#,
+        r#""HostConfig":{"Tmpfs":{"/a:exec":""}}"#,
+        r#""HostConfig":{"Mounts":[{"Type":"bind","Source":"/srv/web","Target":"/x,source=/"}]}"#,
+        r#""HostConfig":{"Mounts":[{"Type":"bind","Source":"/srv/web/a,b","Target":"/x"}]}"#,
+        r#""HostConfig":{"Mounts":[{"Type":"volume","Target":"/x","Consistency":"a,source=/"}]}"#,
+        r#""HostConfig":{"Mounts":[{"Type":"tmpfs","Target":"/x\""}]}"#,
+        r#""HostConfig":{"Binds":["/srv/web:/x,y"]}"#,
+        r#""HostConfig":{"Binds":["/srv/web:x"]}"#,
+    ] {
+        let refused = alone(Guard::ContainerCreate, &creator(), &format!(r#"{{"Image":"i",{config}}}"#));
+        assert!(matches!(refused, Err(Refused::Member { .. })), "{config}");
+    }
+}
+
+#[test]
+fn what_lists_repeat_is_bounded_and_drivers_take_no_addresses() {
+    let long = "x".repeat(LISTED_BYTES_MAX);
+    for config in [
+        format!(r#""Labels":{{"a":"{long}"}}"#),
+        format!(r#""Cmd":["{long}"]"#),
+        format!(r#""Entrypoint":["{long}"]"#),
+        r#""HostConfig":{"LogConfig":{"Type":"","Config":{"syslog-address":"unix:///x"}}}"#.to_owned(),
+        r#""HostConfig":{"LogConfig":{"Type":"json-file","Config":{"path":"/etc/x"}}}"#.to_owned(),
+        r#""Env":["NAME"]"#.to_owned(),
+        r#""Env":["*"]"#.to_owned(),
+    ] {
+        let refused = alone(Guard::ContainerCreate, &creator(), &format!(r#"{{"Image":"i",{config}}}"#));
+        assert!(matches!(refused, Err(Refused::Member { .. })), "{}", &config[..60.min(config.len())]);
+    }
+    for (subnet, is_taken) in [
+        ("10.1.0.0/16", true),
+        ("fd00:1::/64", true),
+        ("203.0.113.0/24", false),
+        ("169.254.169.0/24", false),
+        ("10.0.0.0/7", false),
+        ("0.0.0.0/0", false),
+        ("x", false),
+    ] {
+        let body = format!(r#"{{"Name":"n","IPAM":{{"Config":[{{"Subnet":"{subnet}"}}]}}}}"#);
+        assert_eq!(alone(Guard::NetworkCreate, &creator(), &body).is_ok(), is_taken, "{subnet}");
+    }
 }

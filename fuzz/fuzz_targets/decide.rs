@@ -1,0 +1,6 @@
+//! A key and a request: what is allowed is in the grant, and stays allowed as it is written anew.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|data: &[u8]| lookout::fuzzing::decide(data));
