@@ -56,10 +56,6 @@ pub(crate) fn judge(
     if guard == Guard::ContainerCreate {
         container::check_whole(&mut judge, &mut tree)?;
     }
-    if matches!(guard, Guard::NetworkConnect | Guard::NetworkDisconnect) && tree.member("Container").is_none()
-    {
-        return Err(Place::Body.member("Container").refuse("it must name a container"));
-    }
     judge.level(guard.table(), &Place::Body, &mut tree)?;
     if let Some(label) = grant.label.as_ref().filter(|_| guard.creates()) {
         let name = tree.member("Name").and_then(Json::text).filter(|name| is_like_an_id(name));
