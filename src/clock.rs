@@ -1,5 +1,9 @@
 //! The only reader of time.
 
+mod instant;
+
+pub(crate) use instant::{nanos, read_rfc3339};
+
 use std::time::{Duration, Instant, SystemTime};
 
 /// The monotonic clock.
@@ -41,12 +45,18 @@ impl Deadline {
 
 /// `2026-08-21T10:02:03.120Z` for a time since 1970.
 pub(crate) fn rfc3339(since_1970: Duration) -> String {
+    let millis = since_1970.subsec_millis();
+    let secs = rfc3339_secs(since_1970);
+    format!("{}.{millis:03}Z", secs.trim_end_matches('Z'))
+}
+
+/// The same in whole seconds.
+pub(crate) fn rfc3339_secs(since_1970: Duration) -> String {
     let secs = since_1970.as_secs();
     let (days, of_day) = (secs / 86_400, secs % 86_400);
     let (year, month, day) = civil(days);
     let (hour, minute, second) = (of_day / 3600, of_day / 60 % 60, of_day % 60);
-    let millis = since_1970.subsec_millis();
-    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{millis:03}Z")
+    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
 }
 
 /// Days since 1970 as year, month, day: the era arithmetic of the proleptic Gregorian calendar,

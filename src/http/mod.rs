@@ -20,6 +20,7 @@ mod framing;
 mod head;
 mod malformed;
 mod method;
+pub(crate) mod pattern;
 mod request;
 mod status;
 mod target;

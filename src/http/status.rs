@@ -7,6 +7,8 @@ pub(crate) struct Status(pub(crate) u16);
 impl Status {
     pub(crate) const SWITCHING_PROTOCOLS: Self = Self(101);
     pub(crate) const OK: Self = Self(200);
+    pub(crate) const ACCEPTED: Self = Self(202);
+    pub(crate) const NO_CONTENT: Self = Self(204);
     pub(crate) const BAD_REQUEST: Self = Self(400);
     pub(crate) const UNAUTHORIZED: Self = Self(401);
     pub(crate) const FORBIDDEN: Self = Self(403);
@@ -33,11 +35,14 @@ impl Status {
     pub(crate) fn reason(self) -> &'static str {
         match self.0 {
             200 => "OK",
+            202 => "Accepted",
+            204 => "No Content",
             400 => "Bad Request",
             401 => "Unauthorized",
             403 => "Forbidden",
             404 => "Not Found",
             405 => "Method Not Allowed",
+            409 => "Conflict",
             413 => "Content Too Large",
             414 => "URI Too Long",
             415 => "Unsupported Media Type",
