@@ -1,5 +1,6 @@
 //! The operating system, safely: the one room where `unsafe` may stand.
 
+pub(crate) mod disk;
 pub(crate) mod files;
 pub(crate) mod ids;
 pub(crate) mod lines;

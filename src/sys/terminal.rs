@@ -33,12 +33,13 @@ impl Drop for Silence<'_> {
 fn settings(terminal: BorrowedFd<'_>) -> io::Result<libc::termios> {
     let mut settings = MaybeUninit::uninit();
     // SAFETY: the descriptor is borrowed; the pointer is to room for one `termios`, which lives
-    // through the call.
-    if unsafe { libc::tcgetattr(terminal.as_raw_fd(), settings.as_mut_ptr()) } != 0 {
-        return Err(io::Error::last_os_error());
+    // through the call and is taken for filled only where the call says that it filled it.
+    unsafe {
+        if libc::tcgetattr(terminal.as_raw_fd(), settings.as_mut_ptr()) != 0 {
+            return Err(io::Error::last_os_error());
+        }
+        Ok(settings.assume_init())
     }
-    // SAFETY: tcgetattr(3) succeeded, so it filled the structure.
-    Ok(unsafe { settings.assume_init() })
 }
 
 /// Changes the settings once everything is written, and drops what was typed but not read.
