@@ -55,6 +55,11 @@ impl Permits {
     pub(crate) fn taken(&self) -> usize {
         *self.0.lock()
     }
+
+    /// How many places there are.
+    pub(crate) fn max(&self) -> usize {
+        self.0.max
+    }
 }
 
 impl Places {

@@ -11,6 +11,10 @@ use std::time::Duration;
 
 use crate::limits::{STACK_BYTES, WORKER_IDLE_SECS};
 use crate::log::{self, text};
+use crate::metrics::Count;
+
+/// Threads of ours that panicked. The hook that counts them is one for the whole process, too.
+static PANICS: Count = Count::new();
 
 /// A thread that lives as long as the agent. Its end, by return or panic, can be waited for.
 pub(crate) struct Resident {
@@ -118,6 +122,7 @@ fn builder(name: &str) -> Builder {
 /// A panic becomes a log line with its place; the message may hold a caller's data and is left out.
 pub(crate) fn report_panics() {
     std::panic::set_hook(Box::new(|panic| {
+        PANICS.up();
         let thread = std::thread::current();
         let name = thread.name().unwrap_or("unnamed");
         match panic.location() {
@@ -125,6 +130,11 @@ pub(crate) fn report_panics() {
             None => log::error("panic", &[("thread", text(&name))]),
         }
     }));
+}
+
+/// How many panics were reported.
+pub(crate) fn panics() -> u64 {
+    PANICS.get()
 }
 
 #[cfg(test)]

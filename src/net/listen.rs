@@ -96,6 +96,11 @@ impl Guests {
         self.0.permits.taken()
     }
 
+    /// The places of all connections.
+    pub(crate) fn places(&self) -> &Permits {
+        &self.0.permits
+    }
+
     /// Makes room by closing whoever has been idle longest.
     fn close_longest_idle(&self) -> bool {
         let mut seats = self.seats();
