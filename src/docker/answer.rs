@@ -83,38 +83,54 @@ impl Incoming {
         self.link.wire.consume(gathered.used);
     }
 
+    /// Something was received and not yet gathered: what waits for the connection would miss it.
+    pub(crate) fn has_received(&self) -> bool {
+        !self.link.wire.received().is_empty()
+    }
+
     /// Receives once; 0 is the Engine's end, an error may be a tick.
     pub(crate) fn receive(&mut self) -> io::Result<usize> {
         self.link.wire.receive()
     }
 
     /// Reads all of it, at most `most` bytes, and keeps the connection where it is clean.
-    pub(crate) fn whole(
-        mut self,
-        most: usize,
-        deadline: Deadline,
-        line: &mut Line,
-    ) -> Result<Vec<u8>, Error> {
-        let (mut bytes, mut is_over) = (Vec::new(), false);
-        loop {
-            let gathered = self.gather().map_err(Error::Malformed)?;
-            let content = self.content(&gathered);
+    pub(crate) fn whole(self, most: usize, deadline: Deadline, line: &mut Line) -> Result<Vec<u8>, Error> {
+        let mut bytes = Vec::new();
+        self.pour(deadline, line, |content| {
             if bytes.len().saturating_add(content.len()) > most {
                 return Err(Error::TooLong);
             }
             bytes.extend_from_slice(content);
+            Ok(())
+        })?;
+        Ok(bytes)
+    }
+
+    /// Hands all of it on, piece by piece as it comes, and keeps the connection where it is clean.
+    pub(crate) fn pour<E: From<Error>>(
+        mut self,
+        deadline: Deadline,
+        line: &mut Line,
+        mut into: impl FnMut(&[u8]) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let mut is_over = false;
+        loop {
+            let gathered = self.gather().map_err(Error::Malformed)?;
+            into(self.content(&gathered))?;
             self.consume(&gathered);
             if gathered.ended || is_over {
                 self.finish(line);
-                return Ok(bytes);
+                return Ok(());
             }
             match self.receive() {
                 Ok(0) if self.framing == Framing::UntilClose => is_over = true,
-                Ok(0) => return Err(Error::Closed(ErrorKind::UnexpectedEof.into())),
+                Ok(0) => return Err(Error::Closed(ErrorKind::UnexpectedEof.into()).into()),
+                // Also of one that never rests: a byte now and then keeps no thread for long.
+                Ok(_) if deadline.passed() => return Err(Error::Late.into()),
                 Ok(_) => {}
-                Err(error) if is_tick(&error) && deadline.passed() => return Err(Error::Late),
+                Err(error) if is_tick(&error) && deadline.passed() => return Err(Error::Late.into()),
                 Err(error) if is_tick(&error) => {}
-                Err(error) => return Err(Error::Closed(error)),
+                Err(error) => return Err(Error::Closed(error).into()),
             }
         }
     }

@@ -28,6 +28,8 @@ pub(crate) enum Error {
     ClientLeft,
     /// Its answer is too long to be held.
     TooLong,
+    /// Its answer is not the document that was asked for.
+    Unreadable,
 }
 
 impl fmt::Display for Error {
@@ -42,6 +44,7 @@ impl fmt::Display for Error {
             Self::Switched => f.write_str("the engine switched protocols unasked"),
             Self::Body(why) => write!(f, "the request's body failed: {why}"),
             Self::ClientLeft => f.write_str("the client left"),
+            Self::Unreadable => f.write_str("the engine's answer is not what was asked for"),
             Self::TooLong => f.write_str("the engine's answer is too long to be held"),
         }
     }
@@ -67,7 +70,8 @@ impl std::error::Error for Error {
                 | BodyError::Unwanted,
             )
             | Self::ClientLeft
-            | Self::TooLong => None,
+            | Self::TooLong
+            | Self::Unreadable => None,
         }
     }
 }

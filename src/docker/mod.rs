@@ -4,7 +4,10 @@ mod address;
 mod answer;
 mod call;
 mod error;
+mod events;
 mod line;
+pub(crate) mod logs;
+mod moment;
 mod ready;
 mod upload;
 
@@ -14,11 +17,12 @@ pub(crate) use address::Address;
 pub(crate) use answer::{Answer, Content, Incoming};
 pub(crate) use call::{Ask, Patience};
 pub(crate) use error::Error;
+pub(crate) use events::Event;
 pub(crate) use line::{Hijacked, Line};
+pub(crate) use moment::Moment;
 
 use crate::clock::Deadline;
 use crate::http::{Method, Status};
-use crate::limits::JSON_ANSWER_BYTES_MAX;
 use ready::Readiness;
 
 /// What the operator says about the Engine.
@@ -41,12 +45,12 @@ impl Docker {
         Self { address, head_within, readiness: Readiness::default() }
     }
 
-    /// Asks for a document; `None` where the Engine knows no such thing.
-    pub(crate) fn read(&self, line: &mut Line, target: &str) -> Result<Option<Vec<u8>>, Error> {
+    /// Asks for a document of at most `most` bytes; `None` where the Engine knows no such thing.
+    pub(crate) fn read(&self, line: &mut Line, target: &str, most: usize) -> Result<Option<Vec<u8>>, Error> {
         let ask = Ask::new(line.space(), Method::Get, target, Patience::Bounded);
         let answer = self.call(line, ask)?;
         let Content::Incoming(incoming) = answer.content else { return Err(Error::Switched) };
-        let told = incoming.whole(JSON_ANSWER_BYTES_MAX, self.patience(), line)?;
+        let told = incoming.whole(most, self.patience(), line)?;
         match answer.status {
             Status::OK => Ok(Some(told)),
             status if status.is_server_error() => Err(Error::Refused(status)),
