@@ -31,12 +31,12 @@
 //! | 8 | `config`: knows every room's settings; no room knows it |
 //! | 7 | `server`: standard mode |
 //! | 6 | `api`: routes and handlers |
-//! | 5 | `policy`: what a caller may do |
-//! | 4 | `docker`: the Engine · `auth`: who is calling |
+//! | 5 | `policy`: what a caller may do · `inventory`: the containers as a controller wants them |
+//! | 4 | `docker`: the Engine · `auth`: who is calling · `host`: this machine, in figures |
 //! | 3 | `net`: sockets that keep time |
 //! | 2 | `sys`: the operating system, safely · `http`: grammar · `threads` |
-//! | 1 | `secret` `log` `permits` `shared` |
-//! | 0 | `limits` · `clock` · `exit` |
+//! | 1 | `secret` `log` `metrics` `permits` |
+//! | 0 | `limits` · `clock` · `exit` · `shared` |
 //!
 //! Read in this order: this map, `api/mod.rs` (what it can do), `api/health.rs` (one endpoint
 //! whole), `limits.rs` (how much of everything), `run.rs` (how it lives and dies).
@@ -48,9 +48,12 @@ mod clock;
 mod config;
 mod docker;
 mod exit;
+mod host;
 mod http;
+mod inventory;
 mod limits;
 mod log;
+mod metrics;
 mod net;
 mod permits;
 mod policy;

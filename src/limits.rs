@@ -193,8 +193,9 @@ pub(crate) const JSON_DEPTH_MAX: usize = 32;
 pub(crate) const JSON_ANSWER_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// A name or id in a path of the Engine's, as long as it takes one. Beyond: refused.
 pub(crate) const IDENTIFIER_BYTES_MAX: usize = 128;
-/// A reference to an image: a name of 255 bytes, a tag of 128 and a digest. Beyond: refused.
-pub(crate) const REFERENCE_BYTES_MAX: usize = 512;
+/// A reference to an image: a path of 255 bytes, a tag of 128, a digest of 135 and a host leave
+/// room. Beyond: refused, and a container's image goes by its id.
+pub(crate) const REFERENCE_BYTES_MAX: usize = 1024;
 /// Bodies, and long documents, that are judged at once: 32 MiB of them, and some 100 MiB as trees. Beyond: they wait, and are 429 after `QUEUE_SECS`.
 pub(crate) const JUDGED_BODIES_MAX: usize = 8;
 /// Things of the Engine's that one body may name, as each is looked up. Beyond: refused.
@@ -209,6 +210,97 @@ pub(crate) const JSON_VALUES_MAX: usize = 128 * 1024;
 /// forgotten, or the oldest of all, and only a caller without limits can still start it.
 pub(crate) const EXECS_REMEMBERED_MAX: usize = 4096;
 
+// --- what the agent tells ------------------------------------------------------------------------
+
+/// One frame of a container's logs: the Engine cuts what is printed into pieces of 16 KiB, so that
+/// only what did not come from its own drivers is larger. Beyond: left out as a whole, and said so.
+pub(crate) const LOG_FRAME_BYTES_MAX: usize = 256 * 1024;
+/// A time as a caller writes it: the longest with a use has 35 bytes. Beyond: refused.
+pub(crate) const MOMENT_BYTES_MAX: usize = 64;
+/// Names and values of one container's labels, twenty times what a busy reverse proxy reads.
+/// Beyond: labels that nothing of ours asks for are left out first, and counted.
+pub(crate) const LABELS_BYTES_MAX: usize = 64 * 1024;
+/// A pattern in a label, as the controller bounds it. Beyond: the tag stays as it is.
+pub(crate) const PATTERN_BYTES_MAX: usize = 1024;
+/// Steps of such a pattern once its repetitions are written out. Beyond: the same.
+pub(crate) const PATTERN_STEPS_MAX: usize = 4096;
+/// Groups inside groups of such a pattern. Beyond: the same.
+pub(crate) const PATTERN_DEPTH_MAX: usize = 50;
+/// A tag or version that is looked at: twice what a tag may have. Beyond: it is no version.
+pub(crate) const VERSION_BYTES_MAX: usize = 256;
+/// One event of the Engine, with a container's labels in it. Beyond: the subscription begins anew.
+pub(crate) const EVENT_BYTES_MAX: usize = 1024 * 1024;
+/// The list of all containers, of which a host with ten thousand has less. Beyond: the inventory
+/// stays as it was, and says so; a page of metrics has none.
+pub(crate) const INVENTORY_LIST_BYTES_MAX: usize = 64 * 1024 * 1024;
+/// The most `DD_POLL_INTERVAL` may be: a day. It is five minutes unless set, as events tell the rest.
+pub(crate) const INVENTORY_SECS_CEILING: u64 = 86_400;
+/// After an event, for its followers to come: a container that starts tells five within this.
+pub(crate) const INVENTORY_SETTLE_MILLIS: u64 = 100;
+/// Between two attempts to reach the Engine, at most; the first is a second.
+pub(crate) const INVENTORY_RETRY_SECS_MAX: u64 = 15;
+/// How long a caller waits for the first look at everything. Beyond: 503.
+pub(crate) const INVENTORY_WAIT_SECS: u64 = 10;
+/// What is told of the Engine's own sentence about a failure. Beyond: cut.
+pub(crate) const ENGINE_MESSAGE_BYTES_MAX: usize = 512;
+/// An agent's name for people, as controllers take it. Beyond: refused at start.
+pub(crate) const AGENT_NAME_CHARS_MAX: usize = 256;
+/// Followers of events at once. Beyond: 429.
+pub(crate) const FEEDS_MAX: usize = 256;
+/// Events that wait for one follower. Beyond: all of them are dropped, and it is told.
+pub(crate) const FEED_ITEMS_MAX: usize = 256;
+/// Between two signs of life on a stream of events.
+pub(crate) const HEARTBEAT_SECS: u64 = 30;
+/// Events kept for those who come back and say which they saw last.
+pub(crate) const REPLAY_ITEMS_MAX: usize = 256;
+
+/// A message of an assistant's: a call of a tool with its arguments. Beyond: 413.
+pub(crate) const RPC_BODY_BYTES_MAX: usize = 1024 * 1024;
+/// The Engine's list of containers, as a tool for assistants reads it: some five thousand. Beyond: an
+/// error, and no list.
+pub(crate) const TOOL_LIST_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// Lines of a container's logs that an assistant is told, unless it asks for another number.
+pub(crate) const TOOL_LINES: u16 = 100;
+/// The most it may ask for. Beyond: this many.
+pub(crate) const TOOL_LINES_MAX: u16 = 500;
+/// One of these lines, as long as the Engine's own pieces. Beyond: its beginning is left out, and
+/// that is said.
+pub(crate) const TOOL_LINE_BYTES_MAX: usize = 16 * 1024;
+/// All of these lines: more than most assistants can read at once. Beyond: the oldest are left out,
+/// and counted.
+pub(crate) const TOOL_LOGS_BYTES_MAX: usize = 256 * 1024;
+
+// --- figures -------------------------------------------------------------------------------------
+
+/// A file of /proc: eight thousand interfaces, or the processors of the largest machine. Beyond: the
+/// lines that do not fit are not looked at.
+pub(crate) const PROC_FILE_BYTES_MAX: u64 = 1024 * 1024;
+/// Between two samples of the host while somebody asks: shorter than the usual scrape.
+pub(crate) const HOST_TICK_SECS: u64 = 5;
+/// Between the two moments of a first sample: some ticks of the kernel's, and hardly a wait.
+pub(crate) const HOST_FIRST_MILLIS: u64 = 150;
+/// After the last question samples are taken for this long: longer than the usual pause between two
+/// scrapes. Beyond: the sampler sleeps, and the next to ask waits for a first sample.
+pub(crate) const HOST_ASKED_SECS: u64 = 300;
+/// How long that wait may be, for a host that hardly gets on. Beyond: figures of 0.
+pub(crate) const HOST_WAIT_MILLIS: u64 = 1000;
+/// A label's value; a container's name and an image's reference are shorter. Beyond: cut, and marked
+/// as cut.
+pub(crate) const LABEL_BYTES_MAX: usize = 256;
+/// Containers on a page of metrics, which they make some 2 MiB large. Beyond: the others are left
+/// out, and counted.
+pub(crate) const METRICS_CONTAINERS_MAX: usize = 1000;
+/// Containers that the Engine is asked about at once. It answers on its next tick, once a second, to
+/// however many ask; each takes a thread and a descriptor. Beyond: they wait for their turn.
+pub(crate) const MEASURED_AT_ONCE_MAX: usize = 64;
+/// What one container uses, which takes an Engine two ticks at most. Beyond: counted as failed.
+pub(crate) const MEASURE_SECS: u64 = 5;
+/// Everything that is asked for a page of metrics: below the ten seconds after which the usual
+/// scraper gives up. Beyond: what is still missing is counted as failed.
+pub(crate) const SCRAPE_SECS: u64 = 8;
+/// What containers use is told to everyone who asks this soon after it was asked for.
+pub(crate) const SCRAPE_FRESH_MILLIS: u64 = 1000;
+
 // --- files ---------------------------------------------------------------------------------------
 
 /// A token or a password in a file. Beyond: refused at start.
@@ -217,6 +309,8 @@ pub(crate) const SECRET_FILE_BYTES_MAX: u64 = 64 * 1024;
 pub(crate) const PEM_FILE_BYTES_MAX: u64 = 1024 * 1024;
 /// Length below which a token is warned about: 16 random characters are out of reach of guessing.
 pub(crate) const TOKEN_BYTES_ADVISED: usize = 16;
+/// Log lines that are kept for whoever asks the agent itself. Beyond: the oldest goes.
+pub(crate) const LOG_LINES_KEPT_MAX: usize = 256;
 /// Untrusted text in a log line. Beyond: cut, and marked as cut.
 pub(crate) const LOG_VALUE_BYTES_MAX: usize = 512;
 
@@ -232,3 +326,6 @@ const _: () = assert!(SIGNED_BODY_BYTES_MAX > ENROLL_BODY_BYTES_MAX);
 const _: () = assert!(CLOCK_SKEW_SECS <= CLOCK_SKEW_CEILING && NONCES_PER_KEY_MAX <= NONCES_PER_KEY_CEILING);
 const _: () = assert!(CERTIFICATE_DAYS <= CERTIFICATE_DAYS_CEILING);
 const _: () = assert!(ARGON2_MEMORY_KIB <= ARGON2_MEMORY_KIB_MAX && ARGON2_MEMORY_KIB >= 8 * ARGON2_LANES);
+const _: () = assert!(TOOL_LINES <= TOOL_LINES_MAX && TOOL_LINE_BYTES_MAX < TOOL_LOGS_BYTES_MAX);
+const _: () = assert!(HOST_FIRST_MILLIS < HOST_WAIT_MILLIS && HOST_TICK_SECS < HOST_ASKED_SECS);
+const _: () = assert!(MEASURE_SECS < SCRAPE_SECS, "one that hangs does not take the time of all");

@@ -1,11 +1,14 @@
 //! The operational line: level, event, escaped values; one JSON object a line on stdout.
 
+use std::collections::VecDeque;
 use std::fmt::{self, Display, Write as _};
 use std::io::{self, Write as _};
 use std::sync::atomic::{AtomicU8, Ordering};
+use std::time::Duration;
 
 use crate::clock;
-use crate::limits::LOG_VALUE_BYTES_MAX;
+use crate::limits::{LOG_LINES_KEPT_MAX, LOG_VALUE_BYTES_MAX};
+use crate::shared::Shared;
 
 /// How much is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -58,19 +61,72 @@ fn write(level: Level, event: &str, values: &[(&str, Value<'_>)]) {
     if (level as u8) < LEAST.load(Ordering::Relaxed) {
         return;
     }
-    let line = line(&clock::rfc3339(clock::unix()), level, event, values);
+    let time = clock::unix();
+    let line = line(&clock::rfc3339(time), level, event, values);
+    keep(time, level, event, &line);
     // One write per line, so that lines of several threads never mix. A reader that went away
     // is no reason to stop serving.
     let _ = io::stdout().lock().write_all(line.as_bytes());
 }
 
+/// A line that was written lately.
+#[derive(Clone)]
+pub(crate) struct Kept {
+    pub(crate) time: Duration,
+    pub(crate) level: Level,
+    /// The event, and its values as JSON.
+    pub(crate) text: String,
+}
+
+static RECENT: Shared<VecDeque<Kept>> = Shared::new(VecDeque::new());
+
+fn keep(time: Duration, level: Level, event: &str, line: &str) {
+    let values = line.split_once(&format!(r#""msg":"{event}""#)).map_or("", |(_, values)| values);
+    let values = values.trim_end().trim_start_matches(',').trim_end_matches('}');
+    let text = if values.is_empty() { event.to_owned() } else { format!("{event} {{{values}}}") };
+    RECENT.with(|recent| {
+        if recent.len() >= LOG_LINES_KEPT_MAX {
+            recent.pop_front();
+        }
+        recent.push_back(Kept { time, level, text });
+    });
+}
+
+/// The last lines, newest last.
+pub(crate) fn recent() -> Vec<Kept> {
+    RECENT.with(|recent| recent.iter().cloned().collect())
+}
+
+/// The least level that is written.
+pub(crate) fn least() -> Level {
+    let least = LEAST.load(Ordering::Relaxed);
+    Level::EVERY.into_iter().find(|level| *level as u8 == least).unwrap_or(Level::Info)
+}
+
+impl Level {
+    const EVERY: [Self; 4] = [Self::Debug, Self::Info, Self::Warn, Self::Error];
+
+    /// Its name; also those that other programs have for the ends of the scale.
+    pub(crate) fn parse(name: &str) -> Option<Self> {
+        match name.to_ascii_lowercase().as_str() {
+            "trace" => Some(Self::Debug),
+            "fatal" => Some(Self::Error),
+            name => Self::EVERY.into_iter().find(|level| level.name() == name),
+        }
+    }
+
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Debug => "debug",
+            Self::Info => "info",
+            Self::Warn => "warn",
+            Self::Error => "error",
+        }
+    }
+}
+
 fn line(time: &str, level: Level, event: &str, values: &[(&str, Value<'_>)]) -> String {
-    let level = match level {
-        Level::Debug => "DEBUG",
-        Level::Info => "INFO",
-        Level::Warn => "WARN",
-        Level::Error => "ERROR",
-    };
+    let level = level.name().to_ascii_uppercase();
     let mut line = format!(r#"{{"time":"{time}","level":"{level}","msg":"{event}""#);
     for (name, value) in values {
         // Writing to a String does not fail; a Display that does leaves its value cut short.

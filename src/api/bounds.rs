@@ -1,5 +1,6 @@
 //! For callers with limits: their bodies judged, their objects looked up, their answers sifted.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use super::failure::Failure;
@@ -84,6 +85,13 @@ fn unwanted(failure: Failure, by: &Principal) -> Failure {
     failure
 }
 
+/// Asks what would be refused of a question of our own, and lets it be.
+pub(super) fn watch_unsent(desk: &mut Desk<'_>, by: &Principal, mut order: Order) -> Result<(), Failure> {
+    let peer = desk.peer;
+    let settled = settle(desk, by, &mut order, None);
+    tolerate(settled.map(drop), peer)
+}
+
 /// Asks what would be refused, and lets the request be.
 pub(super) fn watch(
     desk: &mut Desk<'_>,
@@ -91,14 +99,20 @@ pub(super) fn watch(
     by: &Principal,
     mut order: Order,
 ) -> Result<(), Failure> {
-    match judge(desk, request, by, &mut order) {
+    let judged = judge(desk, request, by, &mut order);
+    tolerate(judged.map(drop), request.peer)
+}
+
+/// What would be refused is told. A body that was not held to its end cannot go on.
+fn tolerate(judged: Result<(), Failure>, peer: IpAddr) -> Result<(), Failure> {
+    match judged {
         Err(Failure::NotPermitted(denial)) if !matches!(denial.why, Refused::TooLarge) => {
-            super::tell_refused("policy.would_deny", &denial.by, &denial.why, request.peer);
+            super::tell_refused("policy.would_deny", &denial.by, &denial.why, peer);
             Ok(())
         }
         // What the Engine cannot be asked now, it will say itself.
         Err(Failure::Engine(error)) if !matches!(error, docker::Error::Body(_)) => Ok(()),
-        judged => judged.map(drop),
+        judged => judged,
     }
 }
 
@@ -110,9 +124,6 @@ fn judge(
     order: &mut Order,
 ) -> Result<Option<Vec<u8>>, Failure> {
     let refused = |why| Failure::from(Denial { by: by.clone(), why });
-    if let Some(minor) = order.version().filter(|minor| !desk.agent.docker.speaks(*minor)) {
-        return Err(refused(Refused::Version(format!("1.{minor}"))));
-    }
     let held = match order.row.body {
         Takes::Judged(_) => Some((JSON_BODY_BYTES_MAX, Refused::TooLarge)),
         Takes::Nothing if request.body.framing() != Framing::None => Some((0, Refused::Body)),
@@ -126,6 +137,20 @@ fn judge(
             Err(error) => return Err(docker::Error::Body(error).into()),
         },
     };
+    settle(desk, by, order, body)
+}
+
+/// Looks up what an order names, and judges its body.
+pub(super) fn settle(
+    desk: &mut Desk<'_>,
+    by: &Principal,
+    order: &mut Order,
+    body: Option<&[u8]>,
+) -> Result<Option<Vec<u8>>, Failure> {
+    let refused = |why| Failure::from(Denial { by: by.clone(), why });
+    if let Some(minor) = order.version().filter(|minor| !desk.agent.docker.speaks(*minor)) {
+        return Err(refused(Refused::Version(format!("1.{minor}"))));
+    }
     let (agent, grant) = (desk.agent, by.grant());
     let mut scope = Scope::new((&agent.docker, desk.line), &agent.execs, (grant, by.mark()), order);
     order.settle(grant, body, &mut scope).map_err(|stop| match stop {

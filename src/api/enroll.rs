@@ -18,6 +18,7 @@ pub(super) const ROUTES: &[Route] = &[Route {
     label: "enroll",
     about: "Adds a key for the one-time `ENROLLMENT_TOKEN`; like an unknown path where none is set.",
     access: Access::Public(enroll),
+    adapter: None,
 }];
 
 /// What is asked for. Other members are ignored.
@@ -122,12 +123,14 @@ mod tests {
     use std::io;
     use std::os::fd::{AsFd, BorrowedFd};
     use std::os::unix::net::UnixStream;
+    use std::sync::Arc;
     use std::time::Duration;
 
     use super::*;
-    use crate::api::route::Agent;
+    use crate::api::route::{About, Adapter, Agent};
     use crate::auth::{Credentials, EnrollmentTerms, Exposure, Gate, Pass, Settings};
     use crate::docker::{self, Address, Docker, Line};
+    use crate::host::{self, Host};
     use crate::http::{Framing, Source, request_head, slots};
 
     /// A client that has sent everything already; what is left is what nobody read.
@@ -172,13 +175,23 @@ mod tests {
         });
         let engine =
             docker::Settings { address: Address::Unix(Vec::new()), head_within: Duration::from_secs(1) };
-        let agent = Agent::new(Docker::new(engine), Vec::new());
+        let host = Host::new(host::Settings { proc: None, disk: None, skips_disk: true });
+        let about = About {
+            adapter: Adapter::Drydock,
+            id: None,
+            name: String::new(),
+            hostname: String::new(),
+            poll: Duration::MAX,
+        };
+        let docker = Arc::new(Docker::new(engine));
+        let agent = Agent::new(docker, Arc::new(host), about, Vec::new()).unwrap();
         let mut desk = Desk {
             agent: &agent,
             gate: &gate,
             pass: &mut Pass::default(),
             is_private,
             line: &mut Line::default(),
+            peer: [192, 0, 2, 1].into(),
             on_admitted: &|_| {},
         };
         let mut source = Sent(body.as_bytes().to_vec(), UnixStream::pair().unwrap().0);

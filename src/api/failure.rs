@@ -3,7 +3,7 @@
 use crate::auth::{Denied, NotEnrolled};
 use crate::docker;
 use crate::http::{BodyError, Malformed, Status};
-use crate::limits::UPGRADES_MAX;
+use crate::limits::{FEEDS_MAX, UPGRADES_MAX};
 use crate::policy::sieve::BadAnswer;
 use crate::policy::{Denial, Refused};
 
@@ -35,6 +35,13 @@ pub(crate) enum Failure {
     /// A limited caller asked, and the Engine's answer cannot be told without its secrets.
     Untellable(BadAnswer),
     Engine(docker::Error),
+    /// The Engine refused what was asked of it on the way, and said why.
+    EngineSaid(Status, String),
+    /// What was asked for is not as it should be: the culprit and the remedy.
+    Unfit(String),
+    /// The containers were not looked at yet.
+    NotReady,
+    TooManyFollowers,
 }
 
 #[derive(serde::Serialize)]
@@ -58,11 +65,15 @@ impl Failure {
             Self::NotPermitted(denial) => refused_status(&denial.why),
             Self::Untellable(_) => Status::BAD_GATEWAY,
             Self::Engine(error) => engine_status(error),
+            Self::EngineSaid(status, _) => *status,
+            Self::Unfit(_) => Status::BAD_REQUEST,
+            Self::NotReady => Status::UNAVAILABLE,
+            Self::TooManyFollowers => Status::TOO_MANY_REQUESTS,
         }
     }
 
     /// The sentence for the caller. Places and causes are for the log.
-    fn sentence(&self) -> String {
+    pub(super) fn sentence(&self) -> String {
         match self {
             Self::Malformed(why) => format!("lookout: {why}"),
             Self::Denied(why) => format!("lookout: {why}"),
@@ -93,6 +104,14 @@ impl Failure {
             Self::NotPermitted(denial) => format!("lookout: {} {}", denial.by.title(), denial.why),
             Self::Untellable(why) => format!("lookout: the Docker Engine's answer cannot be told: {why}"),
             Self::Engine(error) => engine_sentence(error),
+            Self::EngineSaid(_, message) => message.clone(),
+            Self::Unfit(what) => format!("lookout: {what}"),
+            Self::NotReady => "lookout: the containers were not looked at yet: try again".to_owned(),
+            Self::TooManyFollowers => {
+                format!(
+                    "lookout: {FEEDS_MAX} clients follow events, which is the limit: close one and try again"
+                )
+            }
         }
     }
 
@@ -133,7 +152,11 @@ impl Failure {
             | Self::TooManyUpgrades
             | Self::NotPermitted(_)
             | Self::Untellable(_)
-            | Self::Engine(_) => {}
+            | Self::Engine(_)
+            | Self::EngineSaid(..)
+            | Self::Unfit(_)
+            | Self::NotReady
+            | Self::TooManyFollowers => {}
         }
         response
     }
@@ -147,7 +170,8 @@ fn engine_status(error: &docker::Error) -> Status {
         | docker::Error::Malformed(_)
         | docker::Error::Refused(_)
         | docker::Error::Switched
-        | docker::Error::TooLong => Status::BAD_GATEWAY,
+        | docker::Error::TooLong
+        | docker::Error::Unreadable => Status::BAD_GATEWAY,
         docker::Error::Late => Status::GATEWAY_TIMEOUT,
         docker::Error::Body(why) => body_status(why),
         docker::Error::ClientLeft => Status::BAD_REQUEST,
@@ -229,9 +253,10 @@ fn engine_sentence(error: &docker::Error) -> String {
         docker::Error::Closed(_) => {
             "lookout: the Docker Engine closed the connection before it answered".to_owned()
         }
-        docker::Error::Malformed(_) | docker::Error::Refused(_) | docker::Error::Switched => {
-            "lookout: the Docker Engine's answer cannot be understood".to_owned()
-        }
+        docker::Error::Malformed(_)
+        | docker::Error::Refused(_)
+        | docker::Error::Switched
+        | docker::Error::Unreadable => "lookout: the Docker Engine's answer cannot be understood".to_owned(),
         docker::Error::Late => "lookout: the Docker Engine did not answer in time".to_owned(),
         docker::Error::Body(
             why @ (BodyError::Malformed(_)

@@ -11,6 +11,7 @@ pub(super) const ROUTES: &[Route] = &[
         label: "health",
         about: "The agent is alive. Never asks the Engine.",
         access: Access::Public(alive),
+        adapter: None,
     },
     Route {
         method: Method::Get,
@@ -18,6 +19,7 @@ pub(super) const ROUTES: &[Route] = &[
         label: "ready",
         about: "The Engine answers; 503 when it does not.",
         access: Access::Public(ready),
+        adapter: None,
     },
     Route {
         method: Method::Get,
@@ -25,8 +27,14 @@ pub(super) const ROUTES: &[Route] = &[
         label: "ready",
         about: "The same as /ready.",
         access: Access::Public(ready),
+        adapter: None,
     },
 ];
+
+/// Whether a route is one of these, which are asked so often that they are not counted.
+pub(super) fn is_one(route: &Route) -> bool {
+    ROUTES.iter().any(|known| known.path == route.path)
+}
 
 /// One object for all three; who reads only `status` is served too.
 #[derive(serde::Serialize)]

@@ -1,19 +1,27 @@
 //! Everything a caller can ask for. One file per family; each owns its `ROUTES`.
 
 mod bounds;
+mod containers;
+#[cfg(test)]
+mod contract;
 mod failure;
+mod inquiry;
+mod machine;
 mod reserved;
+mod round;
 mod route;
 
 pub(crate) use failure::Failure;
-pub(crate) use route::{Access, Agent, Desk, Reply, Response, Route};
+pub(crate) use route::{About, Access, Adapter, Agent, Desk, Follow, Reply, Response, Route, Sift};
 
 use std::net::IpAddr;
 
-use crate::auth::{self, Bodies, Class, Denied, Principal};
+use crate::auth::{self, Bodies, Class, Denied, NotEnrolled, Principal};
 use crate::docker;
-use crate::http::{Method, Request};
+use crate::http::pattern::matches;
+use crate::http::{Method, Request, Status};
 use crate::log::{self, number, text};
+use crate::metrics::{Flight, Registry, THROTTLED};
 use crate::policy::{self, Refused, engine};
 use route::Outcome;
 
@@ -24,7 +32,7 @@ macro_rules! families {
         const FAMILIES: &[&[Route]] = &[$($family::ROUTES),+];
     };
 }
-families! { health, enroll, proxy }
+families! { health, info, metrics, mcp, drydock, generic, enroll, proxy }
 
 /// Every route, for whoever lists them.
 pub(crate) fn routes() -> impl Iterator<Item = &'static Route> {
@@ -32,18 +40,18 @@ pub(crate) fn routes() -> impl Iterator<Item = &'static Route> {
 }
 
 /// Looks a request up. Unknown paths are the Engine's, so a stranger learns nothing from them.
-fn find(method: Method, path: &str) -> &'static Route {
+fn find(method: Method, path: &str, adapter: Adapter) -> &'static Route {
     // What is there to GET is there to HEAD.
     let wanted = if method == Method::Head { Method::Get } else { method };
     let mut is_ours = false;
-    for route in routes() {
+    for route in routes().filter(|route| route.adapter.is_none_or(|only| only == adapter)) {
         match route.access {
             Access::Engine(_) if is_ours => return &reserved::WRONG_METHOD,
             Access::Engine(_) if reserved::PREFIXES.iter().any(|prefix| path.starts_with(prefix)) => {
                 return &reserved::NO_SUCH_ROUTE;
             }
             Access::Engine(_) => return route,
-            Access::Public(_) | Access::Guarded(..) if route.path != path => {}
+            Access::Public(_) | Access::Guarded(..) if !matches(route.path, path) => {}
             Access::Public(_) | Access::Guarded(..) if route.method == wanted => return route,
             Access::Public(_) | Access::Guarded(..) => is_ours = true,
         }
@@ -54,7 +62,9 @@ fn find(method: Method, path: &str) -> &'static Route {
 /// The methods a path of ours knows, as an Allow field lists them.
 fn allow(path: &str) -> String {
     let mut methods = Vec::new();
-    for route in routes().filter(|route| route.path == path) {
+    for route in
+        routes().filter(|route| !matches!(route.access, Access::Engine(_)) && matches(route.path, path))
+    {
         methods.push(route.method.as_str());
         if route.method == Method::Get {
             methods.push(Method::Head.as_str());
@@ -63,21 +73,35 @@ fn allow(path: &str) -> String {
     methods.join(", ")
 }
 
-/// The whole middle: look up, authenticate, permit, run. Every transport calls it.
-pub(crate) fn answer(desk: &mut Desk<'_>, request: Request<'_>) -> Response {
+/// The whole middle: look up, authenticate, permit, run. Every transport calls it, and holds the
+/// flight until the answer has ended.
+pub(crate) fn answer(desk: &mut Desk<'_>, request: Request<'_>, flight: &mut Flight<'_>) -> Response {
     let (method, path, peer) = (request.head.method, request.head.target.path(), request.peer);
-    let route = find(method, path);
+    let route = find(method, path, desk.agent.about.adapter);
     log::debug("request", &[("peer", text(&peer)), ("method", text(&method)), ("path", text(&path))]);
-    judge(desk, route, request).unwrap_or_else(|failure| {
+    if !health::is_one(route) {
+        flight.counts();
+    }
+    let response = judge(desk, route, request, flight).unwrap_or_else(|failure| {
         if matches!(failure, Failure::Forged) {
             desk.gate.note_forgery(peer);
         }
         tell(&failure, route, method, peer);
+        count(&failure, &desk.agent.metrics);
         failure.response()
-    })
+    });
+    if !matches!(response.reply, Reply::Nobody) {
+        flight.answered(method.as_str(), response.status.0);
+    }
+    response
 }
 
-fn judge(desk: &mut Desk<'_>, route: &'static Route, request: Request<'_>) -> Outcome {
+fn judge(
+    desk: &mut Desk<'_>,
+    route: &'static Route,
+    request: Request<'_>,
+    flight: &mut Flight<'_>,
+) -> Outcome {
     if !is_allowed_origin(desk.agent, &request) {
         return Err(Failure::ForeignOrigin);
     }
@@ -85,7 +109,10 @@ fn judge(desk: &mut Desk<'_>, route: &'static Route, request: Request<'_>) -> Ou
         return Err(Failure::CredentialInQuery);
     }
     let (class, bodies) = match route.access {
-        Access::Public(run) => return run(desk, request),
+        Access::Public(run) => {
+            flight.let_in();
+            return run(desk, request);
+        }
         Access::Guarded(class, _) => (class, Bodies::Hold),
         Access::Engine(_) => {
             let row = engine::classify(request.head.method, request.head.target.path());
@@ -103,13 +130,18 @@ fn judge(desk: &mut Desk<'_>, route: &'static Route, request: Request<'_>) -> Ou
     let on_watched = |by: &Principal, why: &Refused| tell_refused("policy.would_deny", by, why, peer);
     match route.access {
         Access::Guarded(_, run) => {
-            let permitted = policy::permit(known, class, &on_watched)?;
+            let permitted = match reserved::is_one(route) {
+                true => policy::permit_known(known),
+                false => policy::permit(known, class, &on_watched)?,
+            };
             tell_permitted(permitted.principal(), class);
+            flight.let_in();
             run(desk, permitted)
         }
         Access::Engine(run) => {
             let (permitted, ruling) = policy::permit_engine(known, &on_watched)?;
             tell_permitted(permitted.principal(), class);
+            flight.let_in();
             run(desk, permitted, ruling)
         }
         Access::Public(_) => Err(Failure::NoSuchRoute),
@@ -143,6 +175,19 @@ fn tell_refused(event: &'static str, by: &Principal, why: &Refused, peer: IpAddr
     log::warn(event, &fields);
 }
 
+/// Credentials that were not accepted, by the reason that their callers were told.
+fn count(failure: &Failure, metrics: &Registry) {
+    if let Failure::Denied(why) = failure {
+        metrics.denied(why.reason());
+    } else if matches!(failure, Failure::Forged) {
+        metrics.denied("invalid-signature");
+    } else if matches!(failure, Failure::NotEnrolled(NotEnrolled::Throttled(_))) {
+        metrics.denied(THROTTLED);
+    } else if matches!(failure, Failure::NotEnrolled(_)) && failure.status() == Status::UNAUTHORIZED {
+        metrics.denied("bad_token");
+    }
+}
+
 /// What went wrong, for the operator. Never a query, never a header.
 fn tell(failure: &Failure, route: &Route, method: Method, from: IpAddr) {
     let (peer, route, method) = (text(&from), text(&route.label), text(&method));
@@ -172,6 +217,10 @@ fn tell(failure: &Failure, route: &Route, method: Method, from: IpAddr) {
         | Failure::NoSuchRoute
         | Failure::WrongMethod { .. }
         | Failure::MediaType
+        | Failure::EngineSaid(..)
+        | Failure::Unfit(_)
+        | Failure::NotReady
+        | Failure::TooManyFollowers
         | Failure::TooManyUpgrades => {
             let status = number(failure.status().0);
             log::info("request.refused", &[("peer", peer), ("route", route), ("status", status)]);
@@ -208,7 +257,7 @@ mod tests {
             (Method::Get, "/_lookoutx", "engine"),
             (Method::Delete, "/containers/x", "engine"),
         ] {
-            assert_eq!(find(method, path).label, label, "{method} {path}");
+            assert_eq!(find(method, path, Adapter::Drydock).label, label, "{method} {path}");
         }
     }
 

@@ -18,6 +18,7 @@ pub(super) const ROUTES: &[Route] = &[Route {
     label: "engine",
     about: "Everything else, with every method, goes to the Docker Engine.",
     access: Access::Engine(pass_on),
+    adapter: None,
 }];
 
 fn pass_on(desk: &mut Desk<'_>, ask: Permitted<Request<'_>>, ruling: Ruling) -> Outcome {

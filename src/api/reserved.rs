@@ -13,7 +13,8 @@ pub(super) const NO_SUCH_ROUTE: Route = Route {
     path: "/_lookout/*",
     label: "no_such_route",
     about: "404.",
-    access: Access::Guarded(Class::View, no_such_route),
+    access: Access::Guarded(Class::All, no_such_route),
+    adapter: None,
 };
 
 pub(super) const WRONG_METHOD: Route = Route {
@@ -21,8 +22,14 @@ pub(super) const WRONG_METHOD: Route = Route {
     path: "/*",
     label: "wrong_method",
     about: "405, with the methods the path knows.",
-    access: Access::Guarded(Class::View, wrong_method),
+    access: Access::Guarded(Class::All, wrong_method),
+    adapter: None,
 };
+
+/// Whoever is known is told what there is not, whatever it was granted.
+pub(super) fn is_one(route: &Route) -> bool {
+    [&NO_SUCH_ROUTE, &WRONG_METHOD].iter().any(|reserved| reserved.label == route.label)
+}
 
 fn no_such_route(_: &mut Desk<'_>, _: Permitted<Request<'_>>) -> Outcome {
     Err(Failure::NoSuchRoute)

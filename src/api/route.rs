@@ -1,23 +1,59 @@
 //! The shape of an endpoint.
 
 use std::borrow::Cow;
-use std::time::Instant;
+use std::io;
+use std::net::IpAddr;
+use std::os::fd::AsFd;
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
 
 use super::failure::Failure;
+use super::round::Rounds;
 use crate::auth::{Gate, Pass};
 use crate::clock;
 use crate::docker::{Docker, Hijacked, Incoming, Line};
+use crate::host::Host;
 use crate::http::{Fields, Method, Request, Status};
+use crate::inventory::Inventory;
 use crate::limits::{JUDGED_BODIES_MAX, UPGRADES_MAX};
+use crate::metrics::Registry;
 use crate::permits::{Permit, Permits};
 use crate::policy::execs::Execs;
 use crate::policy::row::Pace;
-use crate::policy::sieve::Sieve;
+use crate::policy::sieve::{BadAnswer, Sieve};
 use crate::policy::{Class, Permitted, Ruling};
+
+/// What the operator says about the agent itself.
+pub(crate) struct About {
+    /// Which of the two APIs for controllers is spoken.
+    pub(crate) adapter: Adapter,
+    pub(crate) id: Option<String>,
+    pub(crate) name: String,
+    pub(crate) hostname: String,
+    /// Between two looks at every container.
+    pub(crate) poll: Duration,
+}
+
+/// An API for controllers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Adapter {
+    Drydock,
+    Generic,
+}
 
 /// What every request shares.
 pub(crate) struct Agent {
-    pub(crate) docker: Docker,
+    pub(crate) about: About,
+    pub(crate) docker: Arc<Docker>,
+    pub(crate) inventory: Arc<Inventory>,
+    pub(crate) host: Arc<Host>,
+    pub(crate) metrics: Registry,
+    /// Who asks the Engine what its containers use.
+    pub(crate) rounds: Rounds,
+    /// All memory of the Engine's host, once it said so.
+    pub(crate) engine_memory: OnceLock<u64>,
+    /// Places of every kind that somebody counts, by name.
+    pub(crate) pools: Vec<(&'static str, Permits)>,
     pub(crate) started: Instant,
     /// Origins of web pages that may call; a browser tells, others do not.
     pub(crate) allowed_origins: Vec<String>,
@@ -29,15 +65,34 @@ pub(crate) struct Agent {
 }
 
 impl Agent {
-    pub(crate) fn new(docker: Docker, allowed_origins: Vec<String>) -> Self {
-        Self {
+    pub(crate) fn new(
+        docker: Arc<Docker>,
+        host: Arc<Host>,
+        about: About,
+        allowed_origins: Vec<String>,
+    ) -> io::Result<Self> {
+        let (upgrades, judged) = (Permits::new(UPGRADES_MAX), Permits::new(JUDGED_BODIES_MAX));
+        let rounds = Rounds::new();
+        let pools = vec![
+            ("upgrades", upgrades.clone()),
+            ("judged_bodies", judged.clone()),
+            ("measurements", rounds.places().clone()),
+        ];
+        Ok(Self {
+            about,
             docker,
+            inventory: Arc::new(Inventory::new()?),
+            host,
+            metrics: Registry::new(),
+            rounds,
+            engine_memory: OnceLock::new(),
+            pools,
             started: clock::now(),
             allowed_origins,
-            upgrades: Permits::new(UPGRADES_MAX),
-            judged: Permits::new(JUDGED_BODIES_MAX),
+            upgrades,
+            judged,
             execs: Execs::new(),
-        }
+        })
     }
 }
 
@@ -50,6 +105,8 @@ pub(crate) struct Desk<'a> {
     /// Nobody between us and the caller reads along: TLS, or loopback.
     pub(crate) is_private: bool,
     pub(crate) line: &'a mut Line,
+    /// The other end of the connection.
+    pub(crate) peer: IpAddr,
     /// Told as soon as the caller's credential is known to be good, and what marks it.
     pub(crate) on_admitted: &'a dyn Fn(u64),
 }
@@ -71,6 +128,8 @@ pub(crate) struct Route {
     /// What it is for, in a sentence.
     pub(crate) about: &'static str,
     pub(crate) access: Access,
+    /// It is served with this adapter only; with either where none is named.
+    pub(crate) adapter: Option<Adapter>,
 }
 
 pub(crate) type Outcome = Result<Response, Failure>;
@@ -85,17 +144,65 @@ pub(crate) struct Response {
 
 /// What follows the head.
 pub(crate) enum Reply {
+    Empty,
     Bytes(Vec<u8>),
     Stream(Incoming, Pace),
     /// The same through a sieve, which leaves out what the caller is not told.
-    Sifted(Incoming, Pace, Box<Sieve>),
+    Sifted(Incoming, Pace, Box<dyn Sift>),
     /// The Engine switched protocols; the place is given back when the stream ends.
     Upgraded(Hijacked, Permit),
+    /// Events as they come, until the client leaves or the agent ends.
+    Feed(Box<dyn Follow>),
     /// Nobody is left to answer.
     Nobody,
 }
 
+/// Turns content into what is told of it, piece by piece.
+pub(crate) trait Sift: Send {
+    fn push(&mut self, content: &[u8], told: &mut Vec<u8>) -> Result<(), BadAnswer>;
+    /// The content has ended.
+    fn end(&mut self, told: &mut Vec<u8>) -> Result<(), BadAnswer>;
+}
+
+impl Sift for Sieve {
+    fn push(&mut self, content: &[u8], told: &mut Vec<u8>) -> Result<(), BadAnswer> {
+        Self::push(self, content, told)
+    }
+
+    fn end(&mut self, told: &mut Vec<u8>) -> Result<(), BadAnswer> {
+        Self::end(self, told)
+    }
+}
+
+/// Follows something, and tells what came. Readable while there is something.
+pub(crate) trait Follow: AsFd + Send {
+    fn tell(&mut self, told: &mut Vec<u8>);
+}
+
 impl Response {
+    /// An answer without content.
+    pub(crate) fn empty(status: Status) -> Self {
+        let (reason, fields) = (Cow::Borrowed(status.reason()), Fields::default());
+        Self { status, reason, fields, reply: Reply::Empty }
+    }
+
+    /// Plain text, still to be filled in.
+    pub(crate) fn text(reply: Reply) -> Self {
+        let mut response = Self { reply, ..Self::empty(Status::OK) };
+        response.fields.push("Content-Type", b"text/plain; charset=utf-8");
+        response
+    }
+
+    /// Server-sent events.
+    pub(crate) fn feed(follow: Box<dyn Follow>) -> Self {
+        let mut response = Self { reply: Reply::Feed(follow), ..Self::empty(Status::OK) };
+        response.fields.push("Content-Type", b"text/event-stream");
+        response.fields.push("Cache-Control", b"no-cache");
+        // Between us and the caller nobody gathers events into larger pieces.
+        response.fields.push("X-Accel-Buffering", b"no");
+        response
+    }
+
     /// One JSON value and a line feed.
     pub(crate) fn json(status: Status, value: &impl serde::Serialize) -> Self {
         // Our own types hold nothing that JSON cannot: an empty body would be a bug of ours.

@@ -96,3 +96,55 @@ impl fmt::Display for Denied {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::metrics::{REASONS, THROTTLED};
+
+    /// One of each. A new variant does not compile until it stands here.
+    fn every() -> Vec<Denied> {
+        let next = |before: &Denied| match before {
+            Denied::NoCredentials => Some(Denied::BadToken),
+            Denied::BadToken => Some(Denied::Signature(SignatureDenied::TimestampSkew)),
+            Denied::Signature(SignatureDenied::TimestampSkew) => {
+                Some(Denied::Signature(SignatureDenied::Replay))
+            }
+            Denied::Signature(SignatureDenied::Replay) => {
+                Some(Denied::Signature(SignatureDenied::UnknownKey))
+            }
+            Denied::Signature(SignatureDenied::UnknownKey) => {
+                Some(Denied::Signature(SignatureDenied::InvalidSignature))
+            }
+            Denied::Signature(SignatureDenied::InvalidSignature) => {
+                Some(Denied::Certificate(BadCertificate::Malformed))
+            }
+            Denied::Certificate(BadCertificate::Malformed) => {
+                Some(Denied::Certificate(BadCertificate::NotEd25519))
+            }
+            Denied::Certificate(BadCertificate::NotEd25519) => {
+                Some(Denied::Certificate(BadCertificate::NotYetValid))
+            }
+            Denied::Certificate(BadCertificate::NotYetValid) => {
+                Some(Denied::Certificate(BadCertificate::Expired))
+            }
+            Denied::Certificate(BadCertificate::Expired) => Some(Denied::Ended),
+            Denied::Ended => Some(Denied::Throttled(1)),
+            Denied::Throttled(_) => Some(Denied::Busy),
+            Denied::Busy => Some(Denied::Body(BodyError::Forged)),
+            Denied::Body(BodyError::Forged) => Some(Denied::Body(BodyError::Cut)),
+            Denied::Body(_) => None,
+        };
+        std::iter::successors(Some(Denied::NoCredentials), next).collect()
+    }
+
+    #[test]
+    fn every_reason_is_one_that_is_counted_and_spelled_in_one_way() {
+        let told: BTreeSet<_> = every().iter().map(Denied::reason).collect();
+        let counted: BTreeSet<_> = REASONS.into_iter().chain([THROTTLED]).collect();
+        assert_eq!(counted.difference(&told).copied().collect::<Vec<_>>(), ["other"]);
+        assert_eq!(told.difference(&counted).count(), 0, "{told:?}");
+    }
+}

@@ -122,6 +122,11 @@ impl Gate {
         }
     }
 
+    /// Places for what checking takes, by name.
+    pub(crate) fn pools(&self) -> [(&'static str, Permits); 2] {
+        [("signed_bodies", self.held_bodies.clone()), ("derivations", self.derivations.clone())]
+    }
+
     /// Whom a request speaks for: its peer, or whom a proxy we trust names.
     pub(crate) fn client_of(&self, peer: IpAddr, head: &RequestHead<'_>) -> IpAddr {
         if self.trusted_proxies.is_empty() {

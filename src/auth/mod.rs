@@ -5,7 +5,6 @@ mod class;
 mod denied;
 mod der;
 mod enroll;
-mod expiry;
 mod exposure;
 mod gate;
 mod grant;

@@ -3,9 +3,9 @@
 use std::fmt;
 
 use super::class::Classes;
-use super::expiry;
 use super::grant::{Glob, Grant, Label, Mode, Mount};
 use super::networks::Network;
+use crate::clock;
 
 /// What a line says of its key. What is not named is not limited.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -54,7 +54,7 @@ const ROWS: &[Row] = &[
     Row {
         name: "expires",
         wants: "a time such as 2026-12-31T00:00:00Z",
-        read: |options, value| expiry::unix_seconds(value).map(|at| options.expires = Some(at)),
+        read: |options, value| clock::read_rfc3339(value).map(|at| options.expires = Some(at.as_secs())),
     },
     Row {
         name: "mode",

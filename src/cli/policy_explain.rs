@@ -167,9 +167,9 @@ fn ours(verdict: &mut Verdict, caller: &Caller, method: Method, routes: &[&Route
     let wanted = if method == Method::Head { Method::Get } else { method };
     let found = routes.iter().find(|route| route.method == wanted);
     let needed = match found.map(|route| &route.access) {
-        Some(Access::Public(_)) => None,
         Some(Access::Guarded(class, _)) => Some(*class),
-        Some(Access::Engine(_)) | None => Some(Class::View),
+        // What is not there is told to whoever is known.
+        Some(Access::Public(_) | Access::Engine(_)) | None => None,
     };
     let class = needed.map_or_else(|| "for everybody".to_owned(), |class| format!("class {class}"));
     let path = routes.first().map_or("", |route| route.path);

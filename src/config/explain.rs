@@ -72,7 +72,12 @@ fn cells(environment: &Environment, row: &'static Variable) -> [String; 5] {
 fn is_absent(row: &Variable) -> bool {
     match row.section {
         Section::Edge | Section::Refused | Section::Idle => true,
-        Section::Listening | Section::Access | Section::Guards | Section::Engine | Section::Output => false,
+        Section::Listening
+        | Section::Access
+        | Section::Guards
+        | Section::Engine
+        | Section::Telling
+        | Section::Output => false,
     }
 }
 
@@ -127,7 +132,8 @@ mod tests {
             ("TLS_CERT", "TLS_CERT - unset - PEM"),
             ("TOKEN", "TOKEN *** environment - "),
             ("DOCKER_SOCKET", "DOCKER_SOCKET the first that answers default the first that answers path"),
-            ("ADAPTER", "ADAPTER - unset drydock "),
+            ("ADAPTER", "ADAPTER drydock default drydock "),
+            ("STACKS_DIR", "STACKS_DIR - unset /data/stacks "),
         ] {
             assert!(line(&text, name).starts_with(told), "{}", line(&text, name));
         }
@@ -172,7 +178,7 @@ mod tests {
 
     #[test]
     fn warnings_and_problems_come_last() {
-        let environment = Environment::of(&[("PORT", "0"), ("AGENT_NAME", "x")]);
+        let environment = Environment::of(&[("PORT", "0"), ("STACKS_DIR", "x")]);
         let Explanation { text, is_sound } = explain(&environment);
         assert!(!is_sound && !text.contains("No problems."));
         let warnings = text.find("\nWarnings\n  ").unwrap();

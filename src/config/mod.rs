@@ -1,5 +1,6 @@
 //! From the environment to every room's settings: each problem collected, none guessed.
 
+mod about;
 mod columns;
 mod engine;
 mod environment;
@@ -19,7 +20,7 @@ pub(crate) mod specimens;
 mod tests;
 mod variables;
 
-use crate::{docker, log, server};
+use crate::{api, docker, host, log, server};
 
 pub(crate) use columns::columns;
 pub(crate) use environment::Environment;
@@ -36,6 +37,8 @@ pub(crate) struct Config {
     pub(crate) level: log::Level,
     pub(crate) server: server::Settings,
     pub(crate) docker: docker::Settings,
+    pub(crate) about: api::About,
+    pub(crate) host: host::Settings,
     /// What works and still should be known; for the log, at each start.
     pub(crate) warnings: Vec<Warning>,
 }
@@ -52,15 +55,22 @@ impl Config {
     pub(crate) fn read(environment: &Environment) -> Result<Self, Vec<Problem>> {
         let (settings, findings) = read(environment);
         match settings {
-            Some((level, server, docker)) if findings.problems.is_empty() => {
-                Ok(Self { level, server, docker, warnings: findings.warnings })
+            Some(settings) if findings.problems.is_empty() => {
+                let Settings { level, server, docker, about, host } = settings;
+                Ok(Self { level, server, docker, about, host, warnings: findings.warnings })
             }
             _ => Err(findings.problems),
         }
     }
 }
 
-type Settings = (log::Level, server::Settings, docker::Settings);
+struct Settings {
+    level: log::Level,
+    server: server::Settings,
+    docker: docker::Settings,
+    about: api::About,
+    host: host::Settings,
+}
 
 /// The settings are `None` only after a problem.
 fn read(environment: &Environment) -> (Option<Settings>, Findings) {
@@ -68,8 +78,12 @@ fn read(environment: &Environment) -> (Option<Settings>, Findings) {
     let server = listener::read(environment, &mut findings);
     let docker = engine::read(environment, &mut findings);
     let level = findings.take(parse::choice(environment, &LOG_LEVEL, LEVELS));
+    let about = about::read(environment, &mut findings);
+    let host = about::host(environment, &mut findings);
     not_in_this_version(environment, &mut findings);
-    (level.zip(server).zip(docker).map(|((level, server), docker)| (level, server, docker)), findings)
+    let settings =
+        || Some(Settings { level: level?, server: server?, docker: docker?, about: about?, host: host? });
+    (settings(), findings)
 }
 
 /// What this version does not do must not seem to be done.
@@ -89,7 +103,12 @@ fn not_in_this_version(environment: &Environment, findings: &mut Findings) {
             Section::Idle => {
                 findings.no_effect(variable, "this version of Lookout does not have what it is for")
             }
-            Section::Listening | Section::Access | Section::Guards | Section::Engine | Section::Output => {}
+            Section::Listening
+            | Section::Access
+            | Section::Guards
+            | Section::Engine
+            | Section::Telling
+            | Section::Output => {}
         }
     }
 }

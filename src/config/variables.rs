@@ -20,6 +20,8 @@ pub(crate) enum Section {
     Access,
     Guards,
     Engine,
+    /// What the agent tells of itself and its host.
+    Telling,
     Output,
     /// Acts in edge mode only, which this version does not have. Setting it is warned about.
     Edge,
@@ -65,6 +67,7 @@ impl Section {
             Self::Access => "Who may come in",
             Self::Guards => "Guards, and what lifts them",
             Self::Engine => "The Engine",
+            Self::Telling => "What is told",
             Self::Output => "Output",
             Self::Edge => "Edge mode, which this version does not have: no effect",
             Self::Refused => "Not in this version: refused when set",
@@ -133,6 +136,13 @@ variables! {
         HOME: Plain, Nothing, "where a user's own sockets and certificates are looked for";
         REQUEST_TIMEOUT: Plain, Value("30"), "seconds the Engine may take to begin its answer, 1 to 3600";
     }
+    Telling {
+        ADAPTER: Plain, Value("drydock"), "which API for controllers is spoken: drydock or generic";
+        AGENT_NAME: Plain, Words("the host's name"), "what people know us by";
+        DD_POLL_INTERVAL: Plain, Value("300"), "seconds between two looks at every container, 1 to 86400";
+        SKIP_DF_COLLECTION: Plain, Value("false"), "do not measure the disk; it is told as 0";
+        HOST_PROC: Plain, Value("/proc"), "where the host's /proc is to be seen";
+    }
     Output {
         LOG_LEVEL: Plain, Value("info"), "debug, info, warn or error";
         NO_COLOR: Plain, Nothing, "nothing is ever coloured, with or without it";
@@ -154,10 +164,6 @@ variables! {
         OPERATIONS_ADDRESS: Plain, Nothing, "where health and metrics listen in edge mode";
     }
     Idle {
-        ADAPTER: Plain, Value("drydock"), "drydock or generic: the inventory's shape";
-        AGENT_NAME: Plain, Words("the host's name"), "what people know us by";
-        DD_POLL_INTERVAL: Plain, Value("300"), "seconds between two looks at the inventory";
-        SKIP_DF_COLLECTION: Plain, Value("false"), "do not measure disk usage";
         STACKS_DIR: Plain, Value("/data/stacks"), "where stacks are kept";
         FORCE_COLOR: Plain, Nothing, "colour even where nobody sees it";
     }
@@ -226,7 +232,7 @@ mod tests {
             AUDIT_REQUIRED AUTHORIZED_KEYS AUTHORIZED_KEYS_FILE BIND_ADDRESS CA_CERT CLIENT_CA CONNECTIONS_MAX \
             DD_AGENT_SECRET DD_AGENT_SECRET_FILE DD_POLL_INTERVAL DOCKER_CERT_PATH DOCKER_HOST DOCKER_SOCKET \
             DOCKER_TLS_VERIFY DRYDOCK_URL ENROLLMENT_TOKEN ENROLLMENT_TOKEN_FILE FORCE_COLOR HEARTBEAT_INTERVAL \
-            HOME LOG_LEVEL LOOKOUT_ENV MAX_CLOCK_SKEW_SECONDS MAX_RECONNECT_DELAY NONCE_LRU_SIZE NO_COLOR \
+            HOME HOST_PROC LOG_LEVEL LOOKOUT_ENV MAX_CLOCK_SKEW_SECONDS MAX_RECONNECT_DELAY NONCE_LRU_SIZE NO_COLOR \
             OPERATIONS_ADDRESS PORT PRIVATE_KEY_FILE RECONNECT_DELAY REQUEST_TIMEOUT SKIP_DF_COLLECTION \
             STACKS_DIR TLS_CERT TLS_KEY TLS_SKIP_VERIFY TOKEN TOKEN_ALLOW TOKEN_FILE TOKEN_HASH \
             TOKEN_HASH_FILE TRUSTED_PROXIES WELCOME_TIMEOUT";

@@ -7,6 +7,7 @@ use super::query::{Merge, Query, escape, filters, is_true};
 use super::refused::{Kind, Refused, Stop};
 use super::row::{Reach, Row, Takes};
 use crate::auth::{Class, Grant};
+use crate::http::pattern::captures;
 use crate::http::{Framing, Method, RequestHead};
 use crate::limits::{IDENTIFIER_BYTES_MAX, REFERENCE_BYTES_MAX};
 
@@ -64,7 +65,7 @@ pub(crate) fn decide(grant: &Grant, asked: &Asked<'_>) -> Result<Order, Refused>
     }
     check_reach(grant, row)?;
     check_body(grant, row, asked)?;
-    let names: Vec<_> = engine::captures(row.pattern, path).into_iter().map(str::to_owned).collect();
+    let names: Vec<_> = captures(row.pattern, path).into_iter().map(str::to_owned).collect();
     for name in &names {
         let is_name = if row.pattern.contains("{*}") { is_reference(name) } else { is_identifier(name) };
         if !is_name {
@@ -217,7 +218,7 @@ fn minor(version: &str) -> Option<u8> {
 const OLDEST_MINOR: u8 = 24;
 
 /// `[A-Za-z0-9][A-Za-z0-9_.-]*`
-pub(super) fn is_identifier(name: &str) -> bool {
+pub(crate) fn is_identifier(name: &str) -> bool {
     name.len() <= IDENTIFIER_BYTES_MAX
         && name.starts_with(|first: char| first.is_ascii_alphanumeric())
         && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_.-".contains(&byte))

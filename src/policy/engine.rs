@@ -12,6 +12,7 @@ use super::refused::Kind::{Container, Exec as ExecId, Image, Network, Volume};
 use super::row::{ANYTHING, Reach, Row, Takes, Tells, delete, get, post, row};
 use crate::auth::Class::{All, Build, Create, Dump, Exec, Logs, Power, Pull, Push, Remove, Swarm, View};
 use crate::http::Method::{self, Head, Put};
+use crate::http::pattern::matches;
 
 /// A path that is no row: only who may do everything may ask, and nobody knows how long it takes.
 const UNKNOWN: Row = get(ANYTHING, All).slow();
@@ -205,33 +206,6 @@ pub(super) fn split_version(path: &str) -> (Option<&str>, &str) {
         return (None, path);
     }
     (Some(version), path.get("/v".len().saturating_add(version.len())..).unwrap_or(path))
-}
-
-fn matches(pattern: &str, path: &str) -> bool {
-    if let Some((before, after)) = pattern.split_once("{*}") {
-        let inner = path.strip_prefix(before).and_then(|rest| rest.strip_suffix(after));
-        return inner.is_some_and(|name| !name.is_empty());
-    }
-    let mut segments = path.split('/');
-    let all = pattern.split('/').all(|expected| match (expected, segments.next()) {
-        ("{}", Some(segment)) => !segment.is_empty(),
-        (expected, Some(segment)) => expected == segment,
-        (_, None) => false,
-    });
-    all && segments.next().is_none()
-}
-
-/// What the places of a pattern stand for in a path that matches it.
-pub(super) fn captures<'p>(pattern: &str, path: &'p str) -> Vec<&'p str> {
-    match pattern.split_once("{*}") {
-        Some((before, after)) => {
-            path.strip_prefix(before).and_then(|rest| rest.strip_suffix(after)).into_iter().collect()
-        }
-        None => {
-            let segments = pattern.split('/').zip(path.split('/'));
-            segments.filter(|(expected, _)| *expected == "{}").map(|(_, segment)| segment).collect()
-        }
-    }
 }
 
 #[cfg(test)]

@@ -15,6 +15,7 @@ pub(crate) mod sieve;
 pub(crate) mod words;
 
 pub(crate) use crate::auth::Class;
+pub(crate) use decide::is_identifier;
 pub(crate) use guard::Things;
 pub(crate) use refused::{Kind, Refused, Stop};
 
@@ -22,8 +23,7 @@ use crate::auth::{Authenticated, Mode, Principal};
 use crate::http::Request;
 use decide::{Asked, Order, decide};
 
-/// Proof that an authenticated caller may do what it asks. Only [`permit`] and [`permit_engine`]
-/// make one.
+/// Proof that an authenticated caller may do what it asks. Only this room makes one.
 #[must_use]
 pub(crate) struct Permitted<T> {
     inner: T,
@@ -68,6 +68,12 @@ pub(crate) fn permit<T>(
     Ok(Permitted { inner, principal })
 }
 
+/// For what is nobody's to be refused: whoever is known may ask.
+pub(crate) fn permit_known<T>(ask: Authenticated<T>) -> Permitted<T> {
+    let (inner, principal) = ask.into_parts();
+    Permitted { inner, principal }
+}
+
 /// What may go to the Engine.
 pub(crate) enum Ruling {
     /// The request as it stands.
@@ -84,19 +90,23 @@ pub(crate) fn permit_engine<'c>(
     on_watched: OnWatched<'_>,
 ) -> Result<(Permitted<Request<'c>>, Ruling), Denial> {
     let (inner, principal) = ask.into_parts();
-    let grant = principal.grant();
-    let ruling = if grant.is_everything() {
-        Ruling::Free
-    } else {
-        match (decide(grant, &Asked::of(&inner.head)), grant.mode) {
-            (Ok(order), Mode::Enforce) => Ruling::Bound(order),
-            (Ok(order), Mode::Audit) => Ruling::Watched(order),
-            (Err(why), Mode::Enforce) => return Err(Denial { by: principal, why }),
-            (Err(why), Mode::Audit) => {
-                on_watched(&principal, &why);
-                Ruling::Free
-            }
-        }
-    };
+    let ruling = rule(&principal, &Asked::of(&inner.head), on_watched)?;
     Ok((Permitted { inner, principal }, ruling))
+}
+
+/// What a caller may ask of the Engine, whoever asks it for the caller.
+pub(crate) fn rule(by: &Principal, asked: &Asked<'_>, on_watched: OnWatched<'_>) -> Result<Ruling, Denial> {
+    let grant = by.grant();
+    if grant.is_everything() {
+        return Ok(Ruling::Free);
+    }
+    match (decide(grant, asked), grant.mode) {
+        (Ok(order), Mode::Enforce) => Ok(Ruling::Bound(order)),
+        (Ok(order), Mode::Audit) => Ok(Ruling::Watched(order)),
+        (Err(why), Mode::Enforce) => Err(Denial { by: by.clone(), why }),
+        (Err(why), Mode::Audit) => {
+            on_watched(by, &why);
+            Ok(Ruling::Free)
+        }
+    }
 }

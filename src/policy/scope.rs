@@ -9,6 +9,7 @@ use super::refused::{Kind, Refused, Stop};
 use super::row::Takes;
 use crate::auth::{Class, Grant};
 use crate::docker::{Docker, Line};
+use crate::limits::JSON_ANSWER_BYTES_MAX;
 
 /// Looks objects up for one caller.
 pub(crate) struct Scope<'a> {
@@ -46,7 +47,7 @@ impl<'a> Scope<'a> {
         let mut target = room.to_owned();
         escape(name, "/:@", &mut target);
         target.push_str(after);
-        let told = self.docker.read(self.line, &target)?.ok_or_else(absent)?;
+        let told = self.docker.read(self.line, &target, JSON_ANSWER_BYTES_MAX)?.ok_or_else(absent)?;
         Json::read(&told).map_err(|_| absent().into())
     }
 

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::json::{BadJson, Json};
+use crate::docker::logs::BadFrame;
 use crate::limits::JSON_ANSWER_BYTES_MAX;
 
 /// How the values of an answer follow each other.
@@ -228,8 +229,10 @@ pub(crate) enum BadAnswer {
     NoList,
     /// Something stands where only a comma may, or the end.
     Stray,
-    /// It breaks off within a value or a list.
+    /// It breaks off within a value, a list or a frame.
     Cut,
+    /// It should be frames of logs.
+    Frame(BadFrame),
 }
 
 impl fmt::Display for BadAnswer {
@@ -240,6 +243,7 @@ impl fmt::Display for BadAnswer {
             Self::NoList => f.write_str("no list"),
             Self::Stray => f.write_str("something between two values"),
             Self::Cut => f.write_str("an end before the end"),
+            Self::Frame(why) => why.fmt(f),
         }
     }
 }

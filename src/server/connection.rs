@@ -156,6 +156,8 @@ fn exchange(talk: &mut Talk<'_>, guest: &Guest, (start, end): (usize, usize)) ->
     let (space, range) = talk.wire.take(end);
     let bytes = space.get(range).and_then(|head| head.get(start..)).unwrap_or_default();
     let mut slots = slots();
+    // Over when this exchange is, to the last byte of its answer.
+    let mut flight = talk.house.agent.metrics.requests.flight();
     let answered = request_head(bytes, &mut slots).map(|head| {
         let terms = Terms {
             is_head: head.method == Method::Head,
@@ -170,9 +172,10 @@ fn exchange(talk: &mut Talk<'_>, guest: &Guest, (start, end): (usize, usize)) ->
             pass: &mut talk.pass,
             is_private: talk.is_private,
             line: &mut talk.line,
+            peer,
             on_admitted: &|mark| guest.is_known(mark),
         };
-        (api::answer(&mut desk, Request { head, body, peer }), terms)
+        (api::answer(&mut desk, Request { head, body, peer }, &mut flight), terms)
     });
     talk.wire.give_back(space);
     match answered {
@@ -184,6 +187,10 @@ fn exchange(talk: &mut Talk<'_>, guest: &Guest, (start, end): (usize, usize)) ->
 /// Says what is wrong with the bytes, and closes.
 fn refuse(talk: &mut Talk<'_>, why: Malformed) -> End {
     let terms = Terms { is_head: false, is_http_10: false, keep_alive: false };
+    let mut flight = talk.house.agent.metrics.requests.flight();
+    flight.counts();
+    // Its method is unknown, or nothing that we could rely on.
+    flight.answered("", why.status().0);
     match respond(talk, Failure::Malformed(why).response(), &terms) {
         Some(End::PeerFailed(error)) => End::PeerFailed(error),
         _ => {

@@ -49,11 +49,14 @@ pub(crate) struct Running {
 }
 
 impl Server {
-    pub(crate) fn bind(settings: Settings, agent: Agent, shutdown: Shutdown) -> io::Result<Self> {
+    pub(crate) fn bind(settings: Settings, mut agent: Agent, shutdown: Shutdown) -> io::Result<Self> {
         let listener = listen::bind(settings.address)?;
         let gate = Gate::new(settings.auth);
+        let guests = Guests::new(settings.connections_max);
+        agent.pools.push(("connections", guests.places().clone()));
+        agent.pools.extend(gate.pools());
         let house = House { agent, gate, tls: Shared::new(settings.tls), shutdown };
-        Ok(Self { listener, guests: Guests::new(settings.connections_max), house: Arc::new(house) })
+        Ok(Self { listener, guests, house: Arc::new(house) })
     }
 
     pub(crate) fn start(self) -> io::Result<Running> {

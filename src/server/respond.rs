@@ -3,16 +3,15 @@
 use std::io::{self, ErrorKind, IoSlice};
 
 use super::connection::{End, Talk};
-use crate::api::{Reply, Response};
+use crate::api::{Follow, Reply, Response, Sift};
 use crate::clock::Deadline;
 use crate::docker::{Hijacked, Incoming};
 use crate::http::{Framing, push_field, size_line};
-use crate::limits::{HEAD_BUFFER_BYTES, STREAM_STALL_SECS, WRITE_STALL_SECS};
+use crate::limits::{HEAD_BUFFER_BYTES, HEARTBEAT_SECS, STREAM_STALL_SECS, WRITE_STALL_SECS};
 use crate::log::{self, text};
 use crate::net::relay::relay;
 use crate::net::{Conn, is_tick};
 use crate::policy::row::Pace;
-use crate::policy::sieve::Sieve;
 use crate::sys::memory;
 use crate::sys::poll::{Watch, wait};
 
@@ -35,7 +34,10 @@ pub(super) fn respond(talk: &mut Talk<'_>, response: Response, terms: &Terms) ->
     talk.line.give_back(fields.into_space());
     let keep = terms.keep_alive && !talk.wire.is_mid_body() && !talk.house.shutdown.has_begun();
     match reply {
+        Reply::Empty if status.is_bodiless() => bare(talk, terms, keep),
+        Reply::Empty => whole(talk, &[], terms, keep),
         Reply::Bytes(bytes) => whole(talk, &bytes, terms, keep),
+        Reply::Feed(follow) => Some(feed(talk, follow, terms)),
         Reply::Stream(incoming, pace) => stream(talk, incoming, None, pace, terms, keep),
         Reply::Sifted(incoming, pace, sieve) => stream(talk, incoming, Some(sieve), pace, terms, keep),
         Reply::Upgraded(hijacked, _place) => Some(upgrade(talk, hijacked)),
@@ -64,6 +66,15 @@ fn next(talk: &Talk<'_>, keep: bool) -> Option<End> {
     }
 }
 
+/// A head whose status says that nothing follows.
+fn bare(talk: &mut Talk<'_>, terms: &Terms, keep: bool) -> Option<End> {
+    close_head(talk, terms, keep);
+    match talk.wire.conn.send(&mut [IoSlice::new(&talk.out)], &mut stall_limit(WRITE_STALL_SECS)) {
+        Ok(()) => next(talk, keep),
+        Err(error) => Some(End::PeerFailed(error)),
+    }
+}
+
 fn whole(talk: &mut Talk<'_>, bytes: &[u8], terms: &Terms, keep: bool) -> Option<End> {
     push_field(&mut talk.out, "Content-Length", bytes.len().to_string().as_bytes());
     close_head(talk, terms, keep);
@@ -72,6 +83,53 @@ fn whole(talk: &mut Talk<'_>, bytes: &[u8], terms: &Terms, keep: bool) -> Option
     match talk.wire.conn.send(&mut slices, &mut stall_limit(WRITE_STALL_SECS)) {
         Ok(()) => next(talk, keep),
         Err(error) => Some(End::PeerFailed(error)),
+    }
+}
+
+/// Tells what is followed, and now and then that there is nothing to tell. It has no end of its own:
+/// what cuts it is the client, or the agent's end.
+fn feed(talk: &mut Talk<'_>, mut follow: Box<dyn Follow>, terms: &Terms) -> End {
+    let ending = if terms.is_http_10 { Ending::Close } else { Ending::Chunks };
+    if ending == Ending::Chunks {
+        push_field(&mut talk.out, "Transfer-Encoding", b"chunked");
+    }
+    close_head(talk, terms, false);
+    if terms.is_head {
+        return match put(talk, &[], false, Ending::Known) {
+            Ok(()) => End::Asked,
+            Err(error) => End::PeerFailed(error),
+        };
+    }
+    let (mut told, mut beat) = (Vec::new(), Deadline::after_secs(HEARTBEAT_SECS));
+    loop {
+        follow.tell(&mut told);
+        if told.is_empty() && beat.passed() {
+            told.extend_from_slice(b": heartbeat\n\n");
+        }
+        if !told.is_empty() {
+            beat = Deadline::after_secs(HEARTBEAT_SECS);
+        }
+        if let Err(error) = put(talk, &told, false, ending) {
+            return End::PeerFailed(error);
+        }
+        told.clear();
+        memory::give_back_stack();
+        let mut watches =
+            [Watch::readable(&follow), Watch::departure(&talk.wire), Watch::readable(&talk.house.shutdown)];
+        match wait(&mut watches, beat) {
+            Ok(_) => {}
+            Err(error) => return End::PeerFailed(error),
+        }
+        let [_, on_client, on_shutdown] = watches.map(|watch| watch.is_ready());
+        if on_client {
+            return End::PeerClosed;
+        }
+        if on_shutdown {
+            return match put(talk, &[], true, ending) {
+                Ok(()) => End::Draining,
+                Err(error) => End::PeerFailed(error),
+            };
+        }
     }
 }
 
@@ -87,7 +145,7 @@ enum Ending {
 fn stream(
     talk: &mut Talk<'_>,
     mut incoming: Incoming,
-    mut sieve: Option<Box<Sieve>>,
+    mut sieve: Option<Box<dyn Sift>>,
     pace: Pace,
     terms: &Terms,
     keep: bool,
@@ -107,7 +165,7 @@ fn stream(
     };
     let keep = keep && ending != Ending::Close;
     close_head(talk, terms, keep);
-    match pour(talk, &mut incoming, sieve.as_deref_mut(), pace, ending) {
+    match pour(talk, &mut incoming, &mut sieve, pace, ending) {
         Ok(()) => {
             incoming.finish(&mut talk.line);
             next(talk, keep)
@@ -126,7 +184,7 @@ fn stream(
 fn pour(
     talk: &mut Talk<'_>,
     incoming: &mut Incoming,
-    mut sieve: Option<&mut Sieve>,
+    sieve: &mut Option<Box<dyn Sift>>,
     pace: Pace,
     ending: Ending,
 ) -> Result<(), End> {
@@ -137,9 +195,9 @@ fn pour(
             End::EngineFailed
         })?;
         gathered.ended |= is_over;
-        let content = match &mut sieve {
+        let content = match sieve {
             None => incoming.content(&gathered),
-            Some(sieve) => sift(sieve, incoming.content(&gathered), gathered.ended, &mut sifted)?,
+            Some(sieve) => sift(&mut **sieve, incoming.content(&gathered), gathered.ended, &mut sifted)?,
         };
         put(talk, content, gathered.ended, ending).map_err(End::PeerFailed)?;
         incoming.consume(&gathered);
@@ -164,13 +222,13 @@ fn pour(
 
 /// What a sieve tells of some content.
 fn sift<'s>(
-    sieve: &mut Sieve,
+    sieve: &mut dyn Sift,
     content: &[u8],
     is_last: bool,
     told: &'s mut Vec<u8>,
 ) -> Result<&'s [u8], End> {
     told.clear();
-    let end = |told: &mut Vec<u8>, sieve: &mut Sieve| if is_last { sieve.end(told) } else { Ok(()) };
+    let end = |told: &mut Vec<u8>, sieve: &mut dyn Sift| if is_last { sieve.end(told) } else { Ok(()) };
     sieve.push(content, told).and_then(|()| end(told, sieve)).map_err(|why| {
         log::warn("engine.untellable", &[("error", text(&why))]);
         End::EngineFailed

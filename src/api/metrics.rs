@@ -1,0 +1,95 @@
+//! Figures for Prometheus: of the agent, of this machine, and of the containers.
+
+use super::machine;
+use super::round::{Row, Usage};
+use super::route::{Access, Agent, Desk, Outcome, Reply, Response, Route};
+use crate::auth::Grant;
+use crate::clock::{self, Deadline};
+use crate::host::Process;
+use crate::http::{Method, Request, Status};
+use crate::limits::{FEEDS_MAX, SCRAPE_SECS};
+use crate::metrics::{
+    CONTENT_TYPE, Measured, Now, Page, Pool, Scrape, write_measured, write_states, write_took,
+};
+use crate::policy::{Class, Permitted};
+use crate::threads;
+
+pub(super) const ROUTES: &[Route] = &[
+    Route {
+        method: Method::Get,
+        path: "/metrics",
+        label: "metrics",
+        about: "Figures of agent, host and containers, for Prometheus.",
+        access: Access::Guarded(Class::Metrics, metrics),
+        adapter: None,
+    },
+    Route {
+        method: Method::Get,
+        path: "/_lookout/metrics",
+        label: "metrics",
+        about: "The same as /metrics.",
+        access: Access::Guarded(Class::Metrics, metrics),
+        adapter: None,
+    },
+];
+
+fn metrics(desk: &mut Desk<'_>, ask: Permitted<Request<'_>>) -> Outcome {
+    let (began, within) = (clock::now(), Deadline::after_secs(SCRAPE_SECS));
+    let ((_, by), agent) = (ask.into_parts(), desk.agent);
+    let round = agent.rounds.latest(&agent.docker, within);
+    if round.is_some() {
+        machine::learn(agent, within);
+    }
+    let sample = agent.host.sample();
+    let mut page = Page::default();
+    write_agent(&mut page, agent);
+    Process::read().write(&mut page);
+    sample.write(&mut page);
+    if let Some(rows) = &*round {
+        let told = agent.engine_memory.get().copied().filter(|memory| *memory > 0);
+        write_containers(&mut page, rows, by.grant(), told.unwrap_or(sample.memory_total));
+    }
+    write_took(&mut page, clock::now().saturating_duration_since(began));
+    let mut response =
+        Response { reply: Reply::Bytes(page.finish().into_bytes()), ..Response::empty(Status::OK) };
+    response.fields.push("Content-Type", CONTENT_TYPE.as_bytes());
+    Ok(response)
+}
+
+/// What the agent counts, and how much of it is in use.
+fn write_agent(page: &mut Page, agent: &Agent) {
+    let mut pools: Vec<_> = agent
+        .pools
+        .iter()
+        .map(|(name, places)| Pool { name, taken: places.taken(), max: places.max() })
+        .collect();
+    pools.push(Pool { name: "feeds", taken: agent.inventory.followers(), max: FEEDS_MAX });
+    let now = Now {
+        version: env!("CARGO_PKG_VERSION"),
+        uptime: clock::now().saturating_duration_since(agent.started),
+        panics: threads::panics(),
+        pools: &pools,
+    };
+    agent.metrics.write(page, &now);
+}
+
+/// The containers that the caller may see: how many there are, and what those that run use.
+fn write_containers(page: &mut Page, rows: &[Row], grant: &Grant, machine: u64) {
+    let rows: Vec<_> = rows.iter().filter(|row| row.is_in_reach(grant)).collect();
+    write_states(page, rows.iter().map(|row| row.state.as_str()));
+    let (mut scrape, mut measured) = (Scrape::default(), Vec::new());
+    for row in rows {
+        let count = match &row.usage {
+            Usage::Idle => continue,
+            Usage::Failed => &mut scrape.failed,
+            Usage::Omitted => &mut scrape.omitted,
+            Usage::Measured(statistics) => {
+                measured.push(Measured { id: &row.id, name: &row.name, image: &row.image, statistics });
+                &mut scrape.measured
+            }
+        };
+        *count = count.saturating_add(1);
+    }
+    write_measured(page, &measured, machine);
+    scrape.write(page);
+}
