@@ -13,9 +13,15 @@
 )]
 
 mod agent;
+mod assistant;
 mod client;
+mod drydock_rules;
 mod engine;
 mod engine_routes;
+#[path = "../../src/metrics/check.rs"]
+mod exposition;
+mod fleet;
+mod listener;
 mod message;
 mod patience;
 mod signer;
@@ -33,16 +39,28 @@ mod authority_scope;
 mod bodies;
 mod certificates;
 mod config;
+mod container_logs;
 mod delivery;
 mod departures;
+mod drydock;
+mod drydock_events;
+mod drydock_sequence;
 mod enroll;
 mod environment;
 mod faults;
 mod framing;
+mod generic;
+mod generic_events;
 mod hashed;
+mod info;
+mod inventory;
 mod keygen;
 mod keys_files;
 mod limits;
+mod mcp;
+mod mcp_tools;
+mod metrics;
+mod metrics_counts;
 mod pid_one;
 mod policy_commands;
 mod proxies;
