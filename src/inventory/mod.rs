@@ -55,6 +55,8 @@ struct Known {
     entries: BTreeMap<String, Arc<Entry>>,
     /// Everything was looked at once.
     is_complete: bool,
+    /// The last attempt to look failed, and the next is still to come: nobody need wait for it.
+    has_failed: bool,
 }
 
 /// A container and its image.
@@ -92,10 +94,13 @@ impl Inventory {
         })
     }
 
-    /// All of them, by name. `None` if they were not looked at yet, and are not within the span.
+    /// All of them, by name. `None` if they were not looked at yet, and are not within the span, or
+    /// if that has just failed.
     pub(crate) fn all(&self, within: Duration) -> Option<Vec<Arc<Entry>>> {
         self.want();
-        let waited = self.completed.wait_timeout_while(self.lock(), within, |known| !known.is_complete);
+        let waited = self
+            .completed
+            .wait_timeout_while(self.lock(), within, |known| !known.is_complete && !known.has_failed);
         let (known, _) = waited.unwrap_or_else(PoisonError::into_inner);
         if !known.is_complete {
             return None;
@@ -195,6 +200,12 @@ impl Inventory {
         self.lock().is_complete = true;
         self.completed.notify_all();
         self.news.publish(&Arc::new(News::Complete));
+    }
+
+    /// A look at everything begins, or failed.
+    fn looks(&self, has_failed: bool) {
+        self.lock().has_failed = has_failed;
+        self.completed.notify_all();
     }
 
     fn lock(&self) -> MutexGuard<'_, Known> {

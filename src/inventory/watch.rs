@@ -48,6 +48,7 @@ impl Watcher {
         let (mut pause, mut is_told) = (Duration::from_secs(1), false);
         while !self.shutdown.has_begun() {
             let mut followed = false;
+            inventory.looks(false);
             let Err(error) = self.follow(&mut memory, &mut followed) else { return };
             if followed {
                 (pause, is_told) = (Duration::from_secs(1), false);
@@ -56,6 +57,7 @@ impl Watcher {
             if !std::mem::replace(&mut is_told, true) {
                 log::warn("inventory.lost", &[("error", text(&error))]);
             }
+            inventory.looks(true);
             memory.line.clear();
             let _ = wait(&mut [Watch::readable(&self.shutdown)], Deadline::after(pause));
             pause = pause.saturating_mul(2).min(Duration::from_secs(INVENTORY_RETRY_SECS_MAX));

@@ -67,7 +67,7 @@ fn to_get_is_not_to_be_harmless() {
 #[test]
 fn a_name_in_a_path_is_a_name_and_nothing_else() {
     let long = format!("GET /containers/{}/json", "a".repeat(129));
-    let longer = format!("GET /images/{}/json", "a".repeat(513));
+    let longer = format!("GET /images/{}/json", "a".repeat(1025));
     holds(
         World::new(&[r#"allow="view,power,exec,remove,pull""#]),
         &[
