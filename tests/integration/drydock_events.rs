@@ -161,14 +161,16 @@ fn nothing_is_told_before_every_container_was_looked_at() {
     let home = Home::new();
     let socket = home.path("docker.sock");
     let agent = Agent::start_at(&socket, &[]);
-    // Asked before there is an Engine, answered once it was looked at.
-    let mut client = agent.client();
-    client.send(request("GET /api/containers", ""));
+    // Asked before there is an Engine, it says so and tells nothing.
+    assert_eq!(agent.ask(request("GET /api/containers", "")).status(), 503);
     logged(&agent, &["inventory.lost"]);
-    assert_eq!(client.waiting(), None, "an answer before the first look");
     let fleet = Fleet::of(&["web", "db"]);
     let _engine = fleet.engine_at(&socket);
-    let told: Value = serde_json::from_slice(&client.answer().body).unwrap();
+    let answer = until("the containers were looked at", || {
+        let answer = agent.ask(request("GET /api/containers", ""));
+        (answer.status() != 503).then_some(answer)
+    });
+    let told: Value = serde_json::from_slice(&answer.body).unwrap();
     assert_eq!(names(&json!({ "containers": told })), ["db", "web"]);
     assert_eq!(greeted(&mut Listener::open(&agent, EVENTS)), ["db", "web"]);
 }
