@@ -220,15 +220,21 @@ pub(crate) const MOMENT_BYTES_MAX: usize = 64;
 /// Names and values of one container's labels, twenty times what a busy reverse proxy reads.
 /// Beyond: labels that nothing of ours asks for are left out first, and counted.
 pub(crate) const LABELS_BYTES_MAX: usize = 64 * 1024;
-/// A pattern in a label, as the controller bounds it. Beyond: the tag stays as it is.
-pub(crate) const PATTERN_BYTES_MAX: usize = 1024;
+/// A container's environment, or its command. Beyond: what comes later is left out.
+pub(crate) const ENVIRONMENT_BYTES_MAX: usize = 64 * 1024;
+/// A container's mounts, or its ports. Beyond: what comes later is left out.
+pub(crate) const MOUNTS_MAX: usize = 512;
+/// A pattern in a label, or what stands for it: a quarter of what the controller takes, so that the
+/// worst one takes some tens of milliseconds. Beyond: the tag stays as it is.
+pub(crate) const PATTERN_BYTES_MAX: usize = 256;
 /// Steps of such a pattern once its repetitions are written out. Beyond: the same.
-pub(crate) const PATTERN_STEPS_MAX: usize = 4096;
+pub(crate) const PATTERN_STEPS_MAX: usize = 1024;
 /// Groups inside groups of such a pattern. Beyond: the same.
 pub(crate) const PATTERN_DEPTH_MAX: usize = 50;
 /// A tag or version that is looked at: twice what a tag may have. Beyond: it is no version.
 pub(crate) const VERSION_BYTES_MAX: usize = 256;
-/// One event of the Engine, with a container's labels in it. Beyond: the subscription begins anew.
+/// One event of the Engine, with a container's labels in it. Beyond: it is passed over, and told to
+/// be missing.
 pub(crate) const EVENT_BYTES_MAX: usize = 1024 * 1024;
 /// The list of all containers, of which a host with ten thousand has less. Beyond: the inventory
 /// stays as it was, and says so; a page of metrics has none.

@@ -121,7 +121,7 @@ pub(super) fn open_logs(
 /// Logs as text.
 pub(super) fn logs(desk: &mut Desk<'_>, by: &Principal, id: &str, query: &str) -> Outcome {
     let wanted = Wanted::read(query)?;
-    let (incoming, logs) = open_logs(desk, by, id, &wanted, Patience::Unbounded)?;
+    let (incoming, logs) = open_logs(desk, by, id, &wanted, Patience::Bounded)?;
     let pace = if wanted.follows { Pace::Endless } else { Pace::Slow };
     Ok(Response::text(Reply::Sifted(incoming, pace, Box::new(Printed(logs)))))
 }

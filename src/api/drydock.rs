@@ -79,7 +79,7 @@ fn delete(desk: &mut Desk<'_>, ask: Permitted<Request<'_>>) -> Outcome {
     let id = checked_id(places.first().copied().unwrap_or_default())?;
     // The Engine answers once it has stopped it.
     let target = format!("/containers/{id}?force=1");
-    inquiry::accepted(desk, &by, Method::Delete, &target, Patience::Unbounded)?;
+    inquiry::accepted(desk, &by, Method::Delete, &target, Patience::Bounded)?;
     Ok(Response::empty(Status::NO_CONTENT))
 }
 

@@ -44,6 +44,16 @@ pub(crate) struct Events {
     incoming: Incoming,
     /// What has come of the next line.
     rest: Vec<u8>,
+    /// That line is too long: what is still to come of it is dropped.
+    is_passing_over: bool,
+}
+
+/// What came at once.
+#[derive(Default)]
+pub(crate) struct Received {
+    pub(crate) events: Vec<Event>,
+    /// Something came that was not to be read.
+    pub(crate) is_missing_some: bool,
 }
 
 impl Docker {
@@ -62,7 +72,7 @@ impl Docker {
         let answer = self.call(&mut Line::default(), ask)?;
         match answer.content {
             Content::Incoming(incoming) if answer.status == Status::OK => {
-                Ok(Events { incoming, rest: Vec::new() })
+                Ok(Events { incoming, rest: Vec::new(), is_passing_over: false })
             }
             Content::Incoming(_) => Err(Error::Refused(answer.status)),
             Content::Hijacked(_) => Err(Error::Switched),
@@ -80,44 +90,60 @@ impl Events {
     }
 
     /// Receives once and gives what came whole; nothing after a tick.
-    pub(crate) fn receive(&mut self) -> Result<Vec<Event>, Error> {
-        let mut events = Vec::new();
-        let gathered = self.incoming.gather().map_err(Error::Malformed)?;
-        let content = self.incoming.content(&gathered);
-        if content.is_empty() && !gathered.ended {
-            return match self.incoming.receive() {
-                Ok(0) => Err(Error::Closed(io::ErrorKind::UnexpectedEof.into())),
-                Ok(_) => self.receive(),
-                Err(error) if is_tick(&error) => Ok(events),
-                Err(error) => Err(Error::Closed(error)),
-            };
+    pub(crate) fn receive(&mut self) -> Result<Received, Error> {
+        let mut received = Received::default();
+        loop {
+            let gathered = self.incoming.gather().map_err(Error::Malformed)?;
+            let has_content = !self.incoming.content(&gathered).is_empty();
+            self.rest.extend_from_slice(self.incoming.content(&gathered));
+            let ended = gathered.ended;
+            self.incoming.consume(&gathered);
+            if has_content {
+                self.cut(&mut received);
+                return Ok(received);
+            }
+            if ended {
+                return Err(Error::Closed(io::ErrorKind::UnexpectedEof.into()));
+            }
+            match self.incoming.receive() {
+                Ok(0) => return Err(Error::Closed(io::ErrorKind::UnexpectedEof.into())),
+                Ok(_) => {}
+                Err(error) if is_tick(&error) => return Ok(received),
+                Err(error) => return Err(Error::Closed(error)),
+            }
         }
-        self.rest.extend_from_slice(content);
-        let ended = gathered.ended;
-        self.incoming.consume(&gathered);
+    }
+
+    /// Takes the lines that are whole. One that is too long, or cannot be read, is passed over: asking
+    /// for it again would bring it again.
+    fn cut(&mut self, received: &mut Received) {
         while let Some(end) = self.rest.iter().position(|&byte| byte == b'\n') {
             let line: Vec<u8> = self.rest.drain(..=end).collect();
-            events.extend(read(&line)?);
+            if std::mem::take(&mut self.is_passing_over) {
+                continue;
+            }
+            match read(&line) {
+                Ok(event) => received.events.extend(event),
+                Err(()) => received.is_missing_some = true,
+            }
         }
         if self.rest.len() > EVENT_BYTES_MAX {
-            return Err(Error::TooLong);
+            self.rest = Vec::new();
+            self.is_passing_over = true;
+            received.is_missing_some = true;
         }
-        if ended && events.is_empty() {
-            return Err(Error::Closed(io::ErrorKind::UnexpectedEof.into()));
-        }
-        Ok(events)
     }
 }
 
 /// One line; a blank one is none.
-fn read(line: &[u8]) -> Result<Option<Event>, Error> {
+fn read(line: &[u8]) -> Result<Option<Event>, ()> {
     // Newer Engines may set a record separator before each document.
     let line = line.trim_ascii();
     let line = line.strip_prefix(b"\x1e").unwrap_or(line);
     if line.is_empty() {
         return Ok(None);
     }
-    serde_json::from_slice(line).map(Some).map_err(|_| Error::Unreadable)
+    serde_json::from_slice(line).map(Some).map_err(drop)
 }
 
 impl AsFd for Events {
@@ -139,6 +165,6 @@ mod tests {
         assert_eq!(event.actor.attributes.get("name").map(String::as_str), Some("web"));
         assert!(read(b"\r\n").unwrap().is_none());
         assert!(read(b"\x1e{\"Type\":\"image\"}\n").unwrap().is_some());
-        assert!(matches!(read(b"{\"Type\":1}\n"), Err(Error::Unreadable)));
+        assert!(read(b"{\"Type\":1}\n").is_err());
     }
 }

@@ -7,6 +7,7 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 
 use super::labels::{self, LabelMap};
+use crate::limits::{ENVIRONMENT_BYTES_MAX, MOUNTS_MAX};
 
 /// A container, as its inspection describes it.
 #[derive(Debug, PartialEq)]
@@ -48,6 +49,7 @@ impl Container {
         let (labels, labels_left_out) = labels::bounded(config.labels.unwrap_or_default());
         let mut mounts = raw.mounts.unwrap_or_default();
         mounts.sort_by(|one, other| one.destination.cmp(&other.destination));
+        mounts.truncate(MOUNTS_MAX);
         Ok(Self {
             id: raw.id,
             name: raw.name.strip_prefix('/').unwrap_or(&raw.name).to_owned(),
@@ -61,9 +63,9 @@ impl Container {
             created: raw.created,
             started: state.started_at,
             platform: raw.platform,
-            command: config.cmd.unwrap_or_default(),
-            env: config.env.unwrap_or_default(),
-            exposed: config.exposed_ports.unwrap_or_default().into_keys().collect(),
+            command: bounded(config.cmd.unwrap_or_default()),
+            env: bounded(config.env.unwrap_or_default()),
+            exposed: config.exposed_ports.unwrap_or_default().into_keys().take(MOUNTS_MAX).collect(),
             ports: filled(networks.ports),
             networks: filled(networks.networks),
             mounts,
@@ -252,7 +254,21 @@ impl std::error::Error for BadInspection {
 
 /// A map of the Engine's, in which what is null is empty.
 fn filled<T: Default>(map: Option<BTreeMap<String, Option<T>>>) -> BTreeMap<String, T> {
-    map.unwrap_or_default().into_iter().map(|(name, value)| (name, value.unwrap_or_default())).collect()
+    let members = map.unwrap_or_default().into_iter().take(MOUNTS_MAX);
+    members.map(|(name, value)| (name, value.unwrap_or_default())).collect()
+}
+
+/// As many of a list's texts as are told.
+fn bounded(texts: Vec<String>) -> Vec<String> {
+    let mut left = ENVIRONMENT_BYTES_MAX;
+    let fits = |text: &String| match left.checked_sub(text.len()) {
+        Some(rest) => {
+            left = rest;
+            true
+        }
+        None => false,
+    };
+    texts.into_iter().take_while(fits).collect()
 }
 
 // What Go holds by reference is null where there is nothing: lists, maps and most objects.

@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::inspect::{Container, Health, Image};
 use super::labels::{self, DependsOn, Label, LabelMap};
-use super::model::{Telling, Variable, WATCHER, filled, own_architecture, real_time};
+use super::model::{Secrets, Telling, Variable, WATCHER, filled, own_architecture, real_time};
 use super::origin::Origin;
 use super::providers::provider;
 use super::tag;
@@ -57,7 +57,7 @@ impl<'a> Nested<'a> {
             health: container.health.filter(|health| *health != Health::Unchecked).map(Health::name),
             watcher: WATCHER,
             agent: telling.agent(),
-            image: NestedImage::new(container, image)?,
+            image: NestedImage::new(container, image, telling.secrets)?,
             update_available: false,
             update_kind: UpdateKind { kind: "unknown" },
             wishes: Wishes::of(container),
@@ -125,12 +125,14 @@ struct Digest {
 }
 
 impl<'a> NestedImage<'a> {
-    fn new(container: &'a Container, image: Option<&'a Image>) -> Option<Self> {
+    fn new(container: &'a Container, image: Option<&'a Image>, secrets: Secrets) -> Option<Self> {
         let id = filled(&container.image_id).or_else(|| image.map(|image| image.id.as_str()))?;
         let origin = Origin::of(container, image);
         let marks = &container.labels;
         let formula = labels::value(marks, Label::TagTransform);
         let found = labels::value(marks, Label::InspectTagPath)
+            // What else stands in an inspection may be a secret.
+            .filter(|path| secrets == Secrets::Told || path.trim_matches('/').starts_with("Config/Labels/"))
             .and_then(|path| tag::version(formula, &inspected(image?, path)?))
             .map(|version| version.to_string());
         let keeps_tag = labels::switch(marks, Label::InspectVersionOnly) == Some(true);

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use super::pattern::Pattern;
 use super::version::{Precision, Version};
+use crate::limits::{PATTERN_BYTES_MAX, VERSION_BYTES_MAX};
 
 /// `pattern => replacement`, in which `$1` is what the first group took. A formula that is malformed,
 /// or does not match, leaves the tag as it is.
@@ -22,13 +23,23 @@ pub(super) fn precision(formula: Option<&str>, tag: &str) -> Precision {
 
 fn apply(formula: &str, tag: &str) -> Option<String> {
     let (pattern, replacement) = formula.split_once("=>")?;
+    if replacement.len() > PATTERN_BYTES_MAX {
+        return None;
+    }
     let groups = Pattern::parse(pattern.trim())?.find(tag)?;
     let mut result = replacement.trim().to_owned();
     // One name after the other, as the controller does it: `$1` is found in `$10` too.
     for name in group_names(replacement) {
         let number = name.get(1..).and_then(|digits| digits.parse::<usize>().ok());
         let taken = number.and_then(|number| groups.get(number).copied().flatten());
-        result = result.replace(name, taken.unwrap_or_default());
+        let taken = taken.unwrap_or_default();
+        // Each may stand there many times, and hold the next name: nothing longer than a version is
+        // ever made of it.
+        let grown = result.matches(name).count().saturating_mul(taken.len());
+        if result.len().saturating_add(grown) > PATTERN_BYTES_MAX.saturating_add(VERSION_BYTES_MAX) {
+            return None;
+        }
+        result = result.replace(name, taken);
     }
     Some(result)
 }
@@ -46,6 +57,14 @@ fn group_names(text: &str) -> impl Iterator<Item = &str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_replacement_does_not_grow_beyond_what_a_version_may_be() {
+        let (tag, many) = ("$1".repeat(8), "$1".repeat(16));
+        assert_eq!(transformed(Some(&format!("(.*) => {many}")), &tag), tag);
+        let long = "$1".repeat(PATTERN_BYTES_MAX);
+        assert_eq!(transformed(Some(&format!("(.*) => {long}")), "1.2"), "1.2");
+    }
 
     #[test]
     fn a_formula_changes_a_tag_it_matches() {

@@ -69,6 +69,7 @@ impl Watcher {
         // Before the look at everything, so that nothing happens unseen between the two.
         let resumed = memory.since;
         let mut events = self.docker.events(resumed)?;
+        let mut unseen = resumed;
         if std::mem::replace(&mut memory.has_followed, true) && resumed.is_none() {
             self.inventory.gap();
         }
@@ -90,9 +91,16 @@ impl Watcher {
                 return Ok(());
             }
             if on_event || std::mem::take(&mut came_early) {
-                // Those of the very moment to resume from are known.
-                let is_new = |event: &Event| resumed.is_none_or(|resumed| event.nanos > resumed);
-                for event in events.receive()?.into_iter().filter(is_new) {
+                let received = events.receive()?;
+                // An Engine that does not bring back the moment to resume from has forgotten more.
+                let first = received.events.first().map(|event| event.nanos);
+                let has_forgotten = first.is_some() && unseen.is_some() && unseen != first;
+                if received.is_missing_some || has_forgotten {
+                    self.inventory.gap();
+                }
+                unseen = unseen.filter(|_| first.is_none());
+                // Those of that very moment are known.
+                for event in received.events.into_iter().filter(|event| Some(event.nanos) != resumed) {
                     memory.since = Some(event.nanos).filter(|nanos| *nanos > 0).or(memory.since);
                     if due.is_empty() && !memory.are_images_due {
                         settled = Deadline::after(Duration::from_millis(INVENTORY_SETTLE_MILLIS));
