@@ -31,7 +31,7 @@ pub(crate) struct Family {
 /// What names a container.
 const CONTAINER: &[&str] = &["id", "name", "image"];
 
-/// Writes each row once: as a static of its own, which the code writes by, and as a row of [`TABLE`].
+/// Writes each row once: as a static of its own, which the code writes by, and as a row of `TABLE`.
 macro_rules! families {
     ($($constant:ident: $kind:ident $name:literal $labels:expr, $meaning:literal;)+) => {
         $(
