@@ -97,3 +97,23 @@ fn a_name_from_outside_stays_inside_its_label() {
     let checked = Checked::of(&page.finish());
     assert!(checked.names().iter().all(|name| name.starts_with("container_")));
 }
+
+#[test]
+fn the_examples_name_only_series_there_are() {
+    let known: Vec<_> = families::TABLE.iter().map(|family| family.name).collect();
+    for text in [
+        include_str!("../../examples/prometheus/alerts.yml"),
+        include_str!("../../examples/prometheus/grafana.json"),
+    ] {
+        let words = text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+        let series = words
+            .filter(|word| ["lookout_", "container_", "process_"].iter().any(|room| word.starts_with(room)));
+        let mut count = 0;
+        for name in series {
+            let name = name.strip_suffix("_bucket").unwrap_or(name);
+            assert!(known.contains(&name), "{name} is no series of ours");
+            count += 1;
+        }
+        assert!(count > 8, "the example names series at all");
+    }
+}
