@@ -20,6 +20,8 @@ mod scripts;
 mod shape;
 #[path = "tidy/source.rs"]
 mod source;
+#[path = "tidy/tables.rs"]
+mod tables;
 #[path = "tidy/tree.rs"]
 mod tree;
 
@@ -146,4 +148,26 @@ fn the_ledger_says_of_every_requirement_what_shows_it() {
 #[test]
 fn documents_name_only_tests_that_exist() {
     hold(|path, text| ledger::unknown_tests(path, text, read), |file| file.path.ends_with(".md"));
+}
+
+#[test]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "whoever changes a table says so in the test's own environment"
+)]
+fn tables_of_documents_say_what_the_code_says() {
+    for (document, source, made) in [
+        ("docs/limits.md", "src/limits.rs", tables::limits as fn(&str) -> String),
+        ("docs/variables.md", "src/config/variables.rs", tables::variables),
+    ] {
+        let made = made(&read(source).unwrap());
+        if std::env::var_os("TABLES").is_some_and(|wish| wish == "write") {
+            fs::write(tree::root().join(document), &made).unwrap();
+        }
+        let told = read(document).unwrap_or_default();
+        assert!(
+            told == made,
+            "{document} is not what {source} makes it: TABLES=write cargo test --test tidy tables"
+        );
+    }
 }
