@@ -18,6 +18,8 @@ pub(crate) const STACK_BYTES: usize = 256 * 1024;
 pub(crate) const WORKER_IDLE_SECS: u64 = 10;
 /// Upgraded streams (attach, exec, `BuildKit` sessions) at once. Beyond: 429 with a sentence.
 pub(crate) const UPGRADES_MAX: usize = 100;
+/// Streams of a container's statistics at once. Beyond: 429 with a sentence.
+pub(crate) const STATISTICS_STREAMS_MAX: usize = 256;
 
 // --- heads ---------------------------------------------------------------------------------------
 

@@ -3,7 +3,7 @@
 use crate::auth::{Denied, NotEnrolled};
 use crate::docker;
 use crate::http::{BodyError, Malformed, Status};
-use crate::limits::{FEEDS_MAX, UPGRADES_MAX};
+use crate::limits::{FEEDS_MAX, STATISTICS_STREAMS_MAX, UPGRADES_MAX};
 use crate::policy::sieve::BadAnswer;
 use crate::policy::{Denial, Refused};
 
@@ -30,6 +30,7 @@ pub(crate) enum Failure {
     /// A body the Engine could read differently than we do.
     MediaType,
     TooManyUpgrades,
+    TooManyStatistics,
     /// The caller was not granted that.
     NotPermitted(Box<Denial>),
     /// A limited caller asked, and the Engine's answer cannot be told without its secrets.
@@ -61,7 +62,7 @@ impl Failure {
             Self::NoSuchRoute => Status::NOT_FOUND,
             Self::WrongMethod { .. } => Status::METHOD_NOT_ALLOWED,
             Self::MediaType => Status::UNSUPPORTED_MEDIA_TYPE,
-            Self::TooManyUpgrades => Status::TOO_MANY_REQUESTS,
+            Self::TooManyUpgrades | Self::TooManyStatistics => Status::TOO_MANY_REQUESTS,
             Self::NotPermitted(denial) => refused_status(&denial.why),
             Self::Untellable(_) => Status::BAD_GATEWAY,
             Self::Engine(error) => engine_status(error),
@@ -94,6 +95,9 @@ impl Failure {
             }
             Self::TooManyUpgrades => format!(
                 "lookout: {UPGRADES_MAX} attach and exec streams are open, which is the limit: close one and try again"
+            ),
+            Self::TooManyStatistics => format!(
+                "lookout: {STATISTICS_STREAMS_MAX} streams of statistics are open, which is the limit: close one and try again"
             ),
             // As the Engine itself says it: there is nothing to learn from who says it.
             Self::NotPermitted(denial)
@@ -150,6 +154,7 @@ impl Failure {
             | Self::NoSuchRoute
             | Self::MediaType
             | Self::TooManyUpgrades
+            | Self::TooManyStatistics
             | Self::NotPermitted(_)
             | Self::Untellable(_)
             | Self::Engine(_)

@@ -221,6 +221,7 @@ fn tell(failure: &Failure, route: &Route, method: Method, from: IpAddr) {
         | Failure::Unfit(_)
         | Failure::NotReady
         | Failure::TooManyFollowers
+        | Failure::TooManyStatistics
         | Failure::TooManyUpgrades => {
             let status = number(failure.status().0);
             log::info("request.refused", &[("peer", peer), ("route", route), ("status", status)]);

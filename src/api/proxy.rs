@@ -10,7 +10,7 @@ use crate::http::{Framing, Method, Request, RequestHead, is_hop_by_hop};
 use crate::permits::Permit;
 use crate::policy::engine;
 use crate::policy::row::{Pace, Row};
-use crate::policy::{Permitted, Ruling};
+use crate::policy::{Permitted, Ruling, is_true};
 
 pub(super) const ROUTES: &[Route] = &[Route {
     method: Method::Get,
@@ -59,6 +59,10 @@ pub(super) fn send(
     let head = &request.head;
     let place = match head.upgrade {
         Some(_) => Some(desk.agent.upgrades.try_take().ok_or(Failure::TooManyUpgrades)?),
+        // Controllers leave some of these open when nobody looks any more.
+        None if is_endless_statistics(sent) => {
+            Some(desk.agent.statistics.try_take().ok_or(Failure::TooManyStatistics)?)
+        }
         None => None,
     };
     let patience = match sent.row.pace {
@@ -84,10 +88,17 @@ pub(super) fn send(
     Ok((desk.agent.docker.call(desk.line, ask)?, place))
 }
 
+/// Statistics come again and again unless the query says otherwise.
+fn is_endless_statistics(sent: &Sent<'_>) -> bool {
+    let query = || sent.target.split_once('?').map_or("", |(_, query)| query).split('&');
+    let stream = || query().find_map(|pair| pair.strip_prefix("stream="));
+    sent.row.pattern.ends_with("/stats") && stream().is_none_or(is_true)
+}
+
 /// The answer, as it comes.
 pub(super) fn reply(answer: Answer, place: Option<Permit>, pace: Pace) -> Outcome {
     let reply = match (answer.content, place) {
-        (Content::Incoming(incoming), _) => Reply::Stream(incoming, pace),
+        (Content::Incoming(incoming), place) => Reply::Stream(incoming, pace, place),
         (Content::Hijacked(hijacked), Some(place)) => Reply::Upgraded(hijacked, place),
         // `call` refuses a switch nobody asked for.
         (Content::Hijacked(_), None) => return Err(docker::Error::Switched.into()),

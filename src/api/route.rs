@@ -15,7 +15,7 @@ use crate::docker::{Docker, Hijacked, Incoming, Line};
 use crate::host::Host;
 use crate::http::{Fields, Method, Request, Status};
 use crate::inventory::Inventory;
-use crate::limits::{JUDGED_BODIES_MAX, UPGRADES_MAX};
+use crate::limits::{JUDGED_BODIES_MAX, STATISTICS_STREAMS_MAX, UPGRADES_MAX};
 use crate::metrics::Registry;
 use crate::permits::{Permit, Permits};
 use crate::policy::execs::Execs;
@@ -58,6 +58,8 @@ pub(crate) struct Agent {
     /// Origins of web pages that may call; a browser tells, others do not.
     pub(crate) allowed_origins: Vec<String>,
     pub(crate) upgrades: Permits,
+    /// Places for statistics without an end.
+    pub(crate) statistics: Permits,
     /// Places for bodies that are judged.
     pub(crate) judged: Permits,
     /// Who made which command.
@@ -72,9 +74,11 @@ impl Agent {
         allowed_origins: Vec<String>,
     ) -> io::Result<Self> {
         let (upgrades, judged) = (Permits::new(UPGRADES_MAX), Permits::new(JUDGED_BODIES_MAX));
+        let statistics = Permits::new(STATISTICS_STREAMS_MAX);
         let rounds = Rounds::new();
         let pools = vec![
             ("upgrades", upgrades.clone()),
+            ("statistics", statistics.clone()),
             ("judged_bodies", judged.clone()),
             ("measurements", rounds.places().clone()),
         ];
@@ -90,6 +94,7 @@ impl Agent {
             started: clock::now(),
             allowed_origins,
             upgrades,
+            statistics,
             judged,
             execs: Execs::new(),
         })
@@ -146,7 +151,8 @@ pub(crate) struct Response {
 pub(crate) enum Reply {
     Empty,
     Bytes(Vec<u8>),
-    Stream(Incoming, Pace),
+    /// A place that is taken is given back when the stream ends.
+    Stream(Incoming, Pace, Option<Permit>),
     /// The same through a sieve, which leaves out what the caller is not told.
     Sifted(Incoming, Pace, Box<dyn Sift>),
     /// The Engine switched protocols; the place is given back when the stream ends.

@@ -17,6 +17,7 @@ pub(crate) mod words;
 pub(crate) use crate::auth::Class;
 pub(crate) use decide::is_identifier;
 pub(crate) use guard::Things;
+pub(crate) use query::is_true;
 pub(crate) use refused::{Kind, Refused, Stop};
 
 use crate::auth::{Authenticated, Mode, Principal};

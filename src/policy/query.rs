@@ -74,7 +74,7 @@ pub(super) fn escape(text: &str, plain: &str, out: &mut String) {
 }
 
 /// What the Engine takes for yes: everything but these.
-pub(super) fn is_true(value: &str) -> bool {
+pub(crate) fn is_true(value: &str) -> bool {
     !["", "0", "no", "false", "none"].iter().any(|no| value.trim().eq_ignore_ascii_case(no))
 }
 

@@ -38,7 +38,7 @@ pub(super) fn respond(talk: &mut Talk<'_>, response: Response, terms: &Terms) ->
         Reply::Empty => whole(talk, &[], terms, keep),
         Reply::Bytes(bytes) => whole(talk, &bytes, terms, keep),
         Reply::Feed(follow) => Some(feed(talk, follow, terms)),
-        Reply::Stream(incoming, pace) => stream(talk, incoming, None, pace, terms, keep),
+        Reply::Stream(incoming, pace, _place) => stream(talk, incoming, None, pace, terms, keep),
         Reply::Sifted(incoming, pace, sieve) => stream(talk, incoming, Some(sieve), pace, terms, keep),
         Reply::Upgraded(hijacked, _place) => Some(upgrade(talk, hijacked)),
         Reply::Nobody => Some(End::PeerFailed(ErrorKind::ConnectionAborted.into())),

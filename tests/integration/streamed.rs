@@ -2,7 +2,7 @@
 use crate::agent::{Agent, request};
 use crate::engine::Engine;
 use crate::message::Length;
-use crate::patience::Gate;
+use crate::patience::{Gate, until};
 
 #[test]
 fn a_chunk_of_the_engine_arrives_while_it_holds_the_next() {
@@ -130,4 +130,38 @@ fn a_burst_of_small_chunks_arrives_whole_while_the_engine_stays_silent() {
     assert_eq!(String::from_utf8(got).unwrap(), all);
     gate.open();
     assert_eq!(client.body(Length::Chunked).unwrap(), b"");
+}
+
+#[test]
+fn streams_of_statistics_that_nobody_ends_are_bounded() {
+    let engine = Engine::start(|visit| {
+        while let Some(message) = visit.request() {
+            match message.head.target().contains("stream=false") {
+                true => visit.send("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"),
+                false => {
+                    visit.send("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n");
+                    return visit.until_left();
+                }
+            }
+        }
+    });
+    let agent = Agent::start(&engine);
+    let line = "GET /containers/a/stats?stream=true";
+    let mut clients: Vec<_> = (0..256)
+        .map(|_| {
+            let mut client = agent.client();
+            client.send(request(line, ""));
+            assert_eq!(client.head().status(), 200);
+            client
+        })
+        .collect();
+    let answer = agent.ask(request(line, ""));
+    assert_eq!(answer.status(), 429, "{}", answer.text());
+    assert_eq!(agent.ask(request("GET /containers/a/stats?stream=false", "")).status(), 200);
+    drop(clients.pop());
+    until("a place is free again", || {
+        let mut client = agent.client();
+        client.send(request(line, ""));
+        (client.head().status() == 200).then_some(())
+    });
 }
