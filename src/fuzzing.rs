@@ -3,6 +3,7 @@
 mod authority;
 mod guard;
 mod loose;
+mod tells;
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -13,6 +14,7 @@ use crate::http::{self, Framing, Method, Unframer, end_of_head, slots};
 
 pub use authority::{decide, json, query, sieve};
 pub use guard::guard;
+pub use tells::{image_reference, inspections, log_stream, moment, proc_files};
 
 /// A request's head, as the server finds and reads it.
 pub fn request_head(bytes: &[u8]) {

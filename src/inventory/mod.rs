@@ -21,6 +21,8 @@ pub(crate) use inspect::{Container, Image, State};
 pub(crate) use labels::is_watched;
 pub(crate) use model::{Secrets, Telling, WATCHER, own_architecture};
 pub(crate) use nested::Nested;
+#[cfg(fuzzing)]
+pub(crate) use reference::Reference;
 pub(crate) use watch::Watcher;
 
 use std::collections::{BTreeMap, HashSet, VecDeque};
