@@ -280,3 +280,18 @@ fn a_caller_in_a_scope_hears_of_its_own_containers_only() {
     agent.signal("TERM");
     named.expect_end();
 }
+
+#[test]
+fn a_stream_without_news_beats_every_half_minute() {
+    let fleet = Fleet::of(&["web"]);
+    let engine = fleet.engine();
+    let agent = start(&engine);
+    let mut client = agent.client();
+    client.send(request(&format!("GET {EVENTS}"), ""));
+    assert_eq!(client.head().status(), 200);
+    // A beat comes as late as anything may: two spans of patience hold one.
+    let beat = b"d\r\n: heartbeat\n\n\r\n";
+    let first = client.wire().take(beat.len());
+    let heard = first.or_else(|_| client.wire().take(beat.len()));
+    assert_eq!(heard.unwrap(), beat);
+}
