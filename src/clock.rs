@@ -33,6 +33,14 @@ impl Deadline {
         Self::after(Duration::from_secs(secs))
     }
 
+    /// Whichever of the two comes first.
+    pub(crate) fn sooner(self, other: Self) -> Self {
+        match (self.0, other.0) {
+            (Some(one), Some(two)) => Self(Some(one.min(two))),
+            (one, two) => Self(one.or(two)),
+        }
+    }
+
     /// What is left, `None` for ever.
     pub(crate) fn left(self) -> Option<Duration> {
         self.0.map(|at| at.saturating_duration_since(now()))

@@ -65,12 +65,23 @@ impl Conn {
             Some(left) => TcpStream::connect_timeout(&address, left)?,
             None => TcpStream::connect(address)?,
         };
-        let tls = tls.map(|(connector, host)| connector.session(host)).transpose()?;
-        let tls = tls.map(Connection::Client).map(Box::new);
-        let mut conn = Self { socket: Socket::Tcp(Arc::new(socket)), tls, has_written: false };
+        let mut conn = Self { socket: Socket::Tcp(Arc::new(socket)), tls: None, has_written: false };
         conn.prepare()?;
-        conn.handshake(deadline)?;
+        if let Some((connector, host)) = tls {
+            conn.start_tls(connector, host, deadline)?;
+        }
         Ok(conn)
+    }
+
+    /// Agrees on TLS with the host of that name, over a connection that was plain so far.
+    pub(crate) fn start_tls(
+        &mut self,
+        connector: &tls::Connector,
+        host: &str,
+        deadline: Deadline,
+    ) -> io::Result<()> {
+        self.tls = Some(Box::new(Connection::Client(connector.session(host)?)));
+        self.handshake(deadline)
     }
 
     fn prepare(&self) -> io::Result<()> {
@@ -136,7 +147,7 @@ impl Conn {
     }
 
     /// Writes what fits within a tick.
-    fn write(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+    pub(crate) fn write(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
         let Some(tls) = &mut self.tls else {
             return match slices {
                 [slice] => (&self.socket).write(slice),
@@ -159,7 +170,7 @@ impl Conn {
     }
 
     /// Writes what TLS holds back, as much as fits within a tick.
-    fn flush(&mut self) -> io::Result<()> {
+    pub(crate) fn flush(&mut self) -> io::Result<()> {
         if let Some(tls) = &mut self.tls {
             while tls.wants_write() {
                 tls.write_tls(&mut &self.socket)?;
@@ -227,7 +238,15 @@ impl Conn {
         let _ = sockets::reset_on_close(self);
     }
 
-    fn set_nonblocking(&self) -> io::Result<()> {
+    /// Lets the kernel keep no more than so much that was not sent: what is urgent waits behind it.
+    pub(crate) fn limit_unsent(&self, bytes: u32) -> io::Result<()> {
+        match &self.socket {
+            Socket::Tcp(socket) => sockets::limit_unsent(socket.as_ref(), bytes),
+            Socket::Unix(_) => Ok(()),
+        }
+    }
+
+    pub(crate) fn set_nonblocking(&self) -> io::Result<()> {
         match &self.socket {
             Socket::Tcp(socket) => socket.set_nonblocking(true),
             Socket::Unix(socket) => socket.set_nonblocking(true),
@@ -249,7 +268,7 @@ impl Conn {
 
     /// Decrypted bytes wait that the socket knows nothing of, or the peer's last word came with
     /// them: its socket may then stay silent for ever.
-    fn is_buffered(&mut self) -> bool {
+    pub(crate) fn is_buffered(&mut self) -> bool {
         self.tls.as_mut().is_some_and(|tls| {
             tls.process_new_packets()
                 .is_ok_and(|state| state.plaintext_bytes_to_read() > 0 || state.peer_has_closed())
@@ -257,7 +276,7 @@ impl Conn {
     }
 
     /// Encrypted bytes wait to be written.
-    fn owes(&self) -> bool {
+    pub(crate) fn owes(&self) -> bool {
         self.tls.as_ref().is_some_and(|tls| tls.wants_write())
     }
 

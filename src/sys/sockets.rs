@@ -55,6 +55,11 @@ pub(crate) fn prepare(socket: &impl AsFd, keep_alive_secs: u32, tick: Duration) 
     set(socket, libc::SOL_SOCKET, libc::SO_SNDTIMEO, tick)
 }
 
+/// A socket counts as writable only while less than so much waits in the kernel to be sent.
+pub(crate) fn limit_unsent(socket: &impl AsFd, bytes: u32) -> io::Result<()> {
+    set(socket, libc::IPPROTO_TCP, libc::TCP_NOTSENT_LOWAT, bytes)
+}
+
 /// Makes close(2) send a reset: the peer learns that it did not get everything.
 pub(crate) fn reset_on_close(socket: &impl AsFd) -> io::Result<()> {
     let linger = libc::linger { l_onoff: 1, l_linger: 0 };
@@ -86,7 +91,7 @@ pub(crate) fn raise_descriptor_limit() -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use std::io::Read;
+    use std::io::{Read, Write};
     use std::net::{TcpListener, TcpStream};
 
     use super::*;
@@ -101,6 +106,27 @@ mod tests {
         assert!(accepted.nodelay().unwrap());
         assert_eq!(accepted.read_timeout().unwrap(), Some(tick));
         assert_eq!(accepted.write_timeout().unwrap(), Some(tick));
+    }
+
+    #[test]
+    fn a_peer_that_reads_nothing_leaves_little_unsent() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let taken = |limit: Option<u32>| {
+            let mut client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+            let server = listener.accept().unwrap().0;
+            // The peer's own buffer is small, so that what is left is ours.
+            set(&server, libc::SOL_SOCKET, libc::SO_RCVBUF, 4096).unwrap();
+            if let Some(bytes) = limit {
+                limit_unsent(&client, bytes).unwrap();
+            }
+            client.set_nonblocking(true).unwrap();
+            let (chunk, mut taken) = (vec![0; 64 * 1024], 0);
+            while let Ok(count) = client.write(&chunk) {
+                taken += count;
+            }
+            taken
+        };
+        assert!(taken(Some(16 * 1024)) < taken(None));
     }
 
     #[test]
