@@ -2,7 +2,6 @@
 
 use serde::Deserialize;
 
-use super::round::document;
 use super::route::Agent;
 use crate::clock::Deadline;
 use crate::docker::Line;
@@ -25,7 +24,7 @@ pub(super) fn learn(agent: &Agent, within: Deadline) {
     if agent.engine_memory.get().is_some() {
         return;
     }
-    match document(&agent.docker, &mut Line::default(), "/info", JSON_ANSWER_BYTES_MAX, within) {
+    match agent.docker.document(&mut Line::default(), "/info", JSON_ANSWER_BYTES_MAX, within) {
         Ok((status, told)) if !status.is_server_error() => {
             let info = if status == Status::OK { read(&told) } else { Info::default() };
             agent.host.learn_engine_data(&info.folder);

@@ -10,8 +10,8 @@ use serde::Deserialize;
 
 use crate::auth::Grant;
 use crate::clock::{self, Deadline};
-use crate::docker::{Ask, Content, Docker, Error, Line, Patience};
-use crate::http::{Method, Status};
+use crate::docker::{Docker, Error, Line};
+use crate::http::Status;
 use crate::limits::{
     INVENTORY_LIST_BYTES_MAX, JSON_ANSWER_BYTES_MAX, MEASURE_SECS, MEASURED_AT_ONCE_MAX,
     METRICS_CONTAINERS_MAX, SCRAPE_FRESH_MILLIS,
@@ -217,7 +217,7 @@ impl Work {
     fn ask(&self, line: &mut Line, id: &str) -> Usage {
         let target = format!("/containers/{id}/stats?stream=false&one-shot=true");
         let within = self.within.left().unwrap_or(Duration::MAX).min(Duration::from_secs(MEASURE_SECS));
-        let told = document(&self.docker, line, &target, JSON_ANSWER_BYTES_MAX, Deadline::after(within));
+        let told = self.docker.document(line, &target, JSON_ANSWER_BYTES_MAX, Deadline::after(within));
         let failed = |why: &dyn std::fmt::Display| {
             log::debug("metrics.not_measured", &[("container", text(&id)), ("error", text(&why))]);
             Usage::Failed
@@ -240,24 +240,9 @@ impl Work {
     }
 }
 
-/// A document of the Engine's and its status, asked for on the agent's own behalf.
-pub(super) fn document(
-    docker: &Docker,
-    line: &mut Line,
-    target: &str,
-    most: usize,
-    within: Deadline,
-) -> Result<(Status, Vec<u8>), Error> {
-    let patience = Patience::Within(within.left().unwrap_or(Duration::MAX));
-    let ask = Ask::new(line.space(), Method::Get, target, patience);
-    let answer = docker.call(line, ask)?;
-    let Content::Incoming(incoming) = answer.content else { return Err(Error::Switched) };
-    Ok((answer.status, incoming.whole(most, within, line)?))
-}
-
 fn list(docker: &Docker, within: Deadline) -> Result<Vec<Row>, Error> {
     let target = "/containers/json?all=1";
-    match document(docker, &mut Line::default(), target, INVENTORY_LIST_BYTES_MAX, within)? {
+    match docker.document(&mut Line::default(), target, INVENTORY_LIST_BYTES_MAX, within)? {
         (Status::OK, told) => read(&told).map_err(|_| Error::Unreadable),
         (status, _) => Err(Error::Refused(status)),
     }

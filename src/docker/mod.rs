@@ -58,6 +58,21 @@ impl Docker {
         }
     }
 
+    /// Asks for a document that must have come whole by then; also what the Engine said of it.
+    pub(crate) fn document(
+        &self,
+        line: &mut Line,
+        target: &str,
+        most: usize,
+        within: Deadline,
+    ) -> Result<(Status, Vec<u8>), Error> {
+        let patience = Patience::Within(within.left().unwrap_or(Duration::MAX));
+        let ask = Ask::new(line.space(), Method::Get, target, patience);
+        let answer = self.call(line, ask)?;
+        let Content::Incoming(incoming) = answer.content else { return Err(Error::Switched) };
+        Ok((answer.status, incoming.whole(most, within, line)?))
+    }
+
     /// How long a document may take.
     pub(crate) fn patience(&self) -> Deadline {
         Deadline::after(self.head_within)

@@ -52,11 +52,13 @@ impl Fields {
 
     /// The first value of a field that is text.
     pub(crate) fn value(&self, name: &str) -> Option<&str> {
-        let lines = std::str::from_utf8(&self.0).ok()?.lines();
-        lines
-            .filter_map(|line| line.split_once(": "))
-            .find(|(n, _)| n.eq_ignore_ascii_case(name))
-            .map(|(_, v)| v)
+        self.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| value)
+    }
+
+    /// Names and values, where all of them are text.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        let lines = std::str::from_utf8(&self.0).unwrap_or_default().lines();
+        lines.filter_map(|line| line.split_once(": "))
     }
 
     pub(crate) fn as_bytes(&self) -> &[u8] {
