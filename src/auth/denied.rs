@@ -11,6 +11,8 @@ use crate::limits::QUEUE_SECS;
 #[derive(Debug)]
 pub(crate) enum Denied {
     NoCredentials,
+    /// It came through a controller, and what does must be signed.
+    NotSigned,
     BadToken,
     Signature(SignatureDenied),
     /// A client certificate that is no key of ours, or not now.
@@ -30,6 +32,7 @@ impl Denied {
     pub(crate) fn reason(&self) -> &'static str {
         match self {
             Self::NoCredentials => "no_credentials",
+            Self::NotSigned => "signature_required",
             Self::BadToken => "bad_token",
             Self::Signature(why) => why.as_str(),
             Self::Certificate(BadCertificate::Expired | BadCertificate::NotYetValid) => "expired",
@@ -48,6 +51,7 @@ impl Denied {
             Self::Throttled(secs) => Some(*secs),
             Self::Busy => Some(QUEUE_SECS),
             Self::NoCredentials
+            | Self::NotSigned
             | Self::BadToken
             | Self::Signature(_)
             | Self::Certificate(_)
@@ -62,7 +66,7 @@ impl Denied {
         match self {
             Self::BadToken | Self::Signature(_) | Self::Certificate(_) => true,
             Self::Body(why) => matches!(why, BodyError::Forged | BodyError::TooLarge(_)),
-            Self::NoCredentials | Self::Ended | Self::Throttled(_) | Self::Busy => false,
+            Self::NoCredentials | Self::NotSigned | Self::Ended | Self::Throttled(_) | Self::Busy => false,
         }
     }
 }
@@ -79,6 +83,7 @@ impl fmt::Display for Denied {
             Self::NoCredentials => {
                 "no credential: sign the request, show a client certificate, or send Authorization: Bearer"
             }
+            Self::NotSigned => "what comes through the controller must be signed by a key this agent knows",
             Self::BadToken => "the token is not accepted here",
             Self::Signature(SignatureDenied::TimestampSkew) => {
                 "the signature's timestamp is too far from this host's clock, or from before the agent's start"
@@ -107,7 +112,8 @@ mod tests {
     /// One of each. A new variant does not compile until it stands here.
     fn every() -> Vec<Denied> {
         let next = |before: &Denied| match before {
-            Denied::NoCredentials => Some(Denied::BadToken),
+            Denied::NoCredentials => Some(Denied::NotSigned),
+            Denied::NotSigned => Some(Denied::BadToken),
             Denied::BadToken => Some(Denied::Signature(SignatureDenied::TimestampSkew)),
             Denied::Signature(SignatureDenied::TimestampSkew) => {
                 Some(Denied::Signature(SignatureDenied::Replay))

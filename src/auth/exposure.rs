@@ -1,4 +1,4 @@
-//! To whom the agent is open. There is no third way to listen.
+//! To whom the agent is open. There is no third way to listen; a tunnel does not listen.
 
 use std::net::IpAddr;
 
@@ -24,10 +24,21 @@ pub(crate) struct Credentials {
     pub(crate) allow: Classes,
 }
 
-/// Guarded by credentials, or open because the operator said so for that very address.
+/// Guarded by credentials, or open because the operator said so for that very address; or not open at
+/// all, but to the one controller that the agent itself has called.
 pub(crate) enum Exposure {
     Guarded(Credentials),
     Open(Acknowledged),
+    Tunnel(Controller),
+}
+
+/// What a controller may do.
+pub(crate) struct Controller {
+    pub(crate) allow: Classes,
+    /// Whose signatures may come through it.
+    pub(crate) keyring: Option<Keyring>,
+    /// What the Engine is asked must be signed by one of them.
+    pub(crate) requires_signature: bool,
 }
 
 /// The operator's acknowledgements cover the address.
@@ -39,6 +50,11 @@ impl Acknowledged {
     pub(crate) fn covering(address: IpAddr, local: bool, remote: bool) -> Option<Self> {
         let covered = local && (address.to_canonical().is_loopback() || remote);
         covered.then_some(Self(()))
+    }
+
+    /// Health and metrics alone, on loopback, where the operator asked for them there.
+    pub(crate) fn operations(address: IpAddr) -> Option<Self> {
+        address.to_canonical().is_loopback().then_some(Self(()))
     }
 }
 
@@ -61,6 +77,22 @@ mod tests {
         ] {
             let given = Acknowledged::covering(address.parse().unwrap(), local, remote);
             assert_eq!(given.is_some(), covered, "{address} {local} {remote}");
+        }
+    }
+
+    #[test]
+    fn health_and_metrics_are_told_without_a_credential_on_loopback_only() {
+        for (address, is_open) in [
+            ("127.0.0.1", true),
+            ("127.8.0.1", true),
+            ("::1", true),
+            ("::ffff:127.0.0.1", true),
+            ("0.0.0.0", false),
+            ("::", false),
+            ("192.0.2.1", false),
+            ("::ffff:192.0.2.1", false),
+        ] {
+            assert_eq!(Acknowledged::operations(address.parse().unwrap()).is_some(), is_open, "{address}");
         }
     }
 }

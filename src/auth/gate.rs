@@ -12,16 +12,17 @@ use std::time::Duration;
 use super::certificate::{BadCertificate, ed25519_key_of};
 use super::denied::Denied;
 use super::enroll::{Enrollment, EnrollmentTerms};
-use super::exposure::{Acknowledged, Exposure};
-use super::hashed::{HashDenied, Hashed};
+use super::exposure::Exposure;
+use super::guard::{Guard, Guarded, Tunnel};
+use super::hashed::HashDenied;
 use super::key::PublicKey;
 use super::keyring::{Key, Keyring};
 use super::networks::{Network, client};
 use super::nonces::{Nonces, Refused};
 use super::signature::{Claim, SignatureDenied, Window};
 use super::throttle::Throttle;
-use super::token::{Tokens, digest, presented};
-use super::{Authenticated, Grant, Principal, Token};
+use super::token::{digest, presented};
+use super::{Authenticated, Principal};
 use crate::clock::{self, Deadline};
 use crate::http::{Body, BodyError, Request, RequestHead};
 use crate::limits::{
@@ -69,18 +70,6 @@ pub(crate) struct Gate {
     throttle: Throttle,
     derivations: Permits,
     held_bodies: Permits,
-}
-
-/// Every credential that is good at a time.
-enum Guard {
-    Open(Acknowledged),
-    Guarded(Guarded),
-}
-
-struct Guarded {
-    tokens: Tokens,
-    hashed: Option<(Arc<Token>, Arc<Hashed>)>,
-    keyring: Option<Arc<Keyring>>,
 }
 
 /// What a connection knows of its caller.
@@ -194,6 +183,10 @@ impl Gate {
                 let identified = self.identify(guarded, pass.certificate.as_ref(), &mut request, bodies);
                 identified.map_err(|denied| self.count(denied, request.peer))?
             }
+            Some(Guard::Tunnel(tunnel)) => {
+                let identified = self.relayed(tunnel, &mut request, bodies);
+                identified.map_err(|denied| self.count(denied, request.peer))?
+            }
         };
         Ok(Authenticated { inner: request, principal })
     }
@@ -223,6 +216,21 @@ impl Gate {
             Ok(()) => Ok(Principal::Token(Arc::clone(token_of_hash))),
             Err(HashDenied::Wrong) => Err(Denied::BadToken),
             Err(HashDenied::Busy) => Err(Denied::Busy),
+        }
+    }
+
+    /// What came through the controller is the controller's, unless somebody signed it.
+    fn relayed(
+        &self,
+        tunnel: &Tunnel,
+        request: &mut Request<'_>,
+        bodies: Bodies,
+    ) -> Result<Principal, Denied> {
+        match (Claim::parse(&request.head)?, &tunnel.keyring) {
+            (Some(claim), Some(keyring)) => self.signed(keyring, &claim, request, bodies).map(Principal::Key),
+            (Some(_), None) => Err(SignatureDenied::UnknownKey.into()),
+            (None, _) if tunnel.requires_signature => Err(Denied::NotSigned),
+            (None, _) => Ok(Principal::Token(Arc::clone(&tunnel.controller))),
         }
     }
 
@@ -323,48 +331,4 @@ fn bar(key: &Key, peer: IpAddr) -> Result<(), Denied> {
         );
         Denied::Signature(SignatureDenied::UnknownKey)
     })
-}
-
-impl Guard {
-    /// Keeps digests of the secrets; the secrets themselves are wiped. A hash that stays keeps what
-    /// it has learned.
-    fn new(exposure: Exposure, before: Option<&Self>, derivations: &Permits) -> Self {
-        let credentials = match exposure {
-            Exposure::Open(acknowledged) => return Self::Open(acknowledged),
-            Exposure::Guarded(credentials) => credentials,
-        };
-        let known = before.and_then(|guard| match guard {
-            Self::Guarded(guarded) => guarded.hashed.as_ref(),
-            Self::Open(_) => None,
-        });
-        let grant = Grant::of(credentials.allow);
-        let hashed = credentials.hash.map(|(name, phc, text)| {
-            let token = Arc::new(Token::new(name, grant.clone(), &digest(text.expose().as_bytes())));
-            match known {
-                Some((before, hashed)) if before.mark == token.mark => (token, Arc::clone(hashed)),
-                _ => (token, Arc::new(Hashed::new(vec![phc], derivations.clone()))),
-            }
-        });
-        let tokens = Tokens::new(credentials.tokens, &grant);
-        Self::Guarded(Guarded { tokens, hashed, keyring: credentials.keyring.map(Arc::new) })
-    }
-
-    fn keyring(&self) -> Option<&Keyring> {
-        match self {
-            Self::Open(_) => None,
-            Self::Guarded(guarded) => guarded.keyring.as_deref(),
-        }
-    }
-
-    fn marks(&self) -> HashSet<u64> {
-        match self {
-            Self::Open(_) => HashSet::from([Principal::Anyone.mark()]),
-            Self::Guarded(guarded) => {
-                let keys = guarded.keyring.iter().flat_map(|keyring| keyring.iter());
-                let keys = keys.map(|key| Principal::Key(Arc::clone(key)).mark());
-                let hashed = guarded.hashed.iter().map(|(token, _)| token.mark);
-                guarded.tokens.marks().chain(hashed).chain(keys).collect()
-            }
-        }
-    }
 }

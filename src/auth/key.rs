@@ -108,7 +108,6 @@ impl SigningKey {
         PublicKey(self.0.verifying_key())
     }
 
-    #[cfg(test)]
     pub(crate) fn sign(&self, message: &[u8]) -> [u8; 64] {
         ed25519_dalek::Signer::sign(&self.0, message).to_bytes()
     }
