@@ -123,14 +123,11 @@ mod tests {
     use std::io;
     use std::os::fd::{AsFd, BorrowedFd};
     use std::os::unix::net::UnixStream;
-    use std::sync::Arc;
-    use std::time::Duration;
 
     use super::*;
-    use crate::api::route::{About, Adapter, Agent};
+    use crate::api::route::{Adapter, Agent, Surface};
     use crate::auth::{Credentials, EnrollmentTerms, Exposure, Gate, Pass, Settings};
-    use crate::docker::{self, Address, Docker, Line};
-    use crate::host::{self, Host};
+    use crate::docker::Line;
     use crate::http::{Framing, Source, request_head, slots};
 
     /// A client that has sent everything already; what is left is what nobody read.
@@ -173,20 +170,10 @@ mod tests {
             trusted_proxies: Vec::new(),
             enrollment: Some(terms),
         });
-        let engine =
-            docker::Settings { address: Address::Unix(Vec::new()), head_within: Duration::from_secs(1) };
-        let host = Host::new(host::Settings { proc: None, disk: None, skips_disk: true });
-        let about = About {
-            adapter: Adapter::Drydock,
-            id: None,
-            name: String::new(),
-            hostname: String::new(),
-            poll: Duration::MAX,
-        };
-        let docker = Arc::new(Docker::new(engine));
-        let agent = Agent::new(docker, Arc::new(host), about, Vec::new()).unwrap();
+        let agent = Agent::specimen(Adapter::Drydock, "/no/such/engine".into());
         let mut desk = Desk {
             agent: &agent,
+            surface: Surface::Whole,
             gate: &gate,
             pass: &mut Pass::default(),
             is_private,

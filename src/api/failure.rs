@@ -209,6 +209,7 @@ fn refused_status(why: &Refused) -> Status {
 fn denied_status(why: &Denied) -> Status {
     match why {
         Denied::NoCredentials
+        | Denied::NotSigned
         | Denied::BadToken
         | Denied::Signature(_)
         | Denied::Certificate(_)

@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde::Serialize;
 use serde_json::json;
 
-use super::containers::{self, in_reach, telling};
+use super::containers::{self, NO_LABELS, follow, happened_in_reach, in_reach, telling};
 use super::failure::Failure;
 use super::route::{Access, Adapter, Desk, Follow, Outcome, Response, Route};
 use crate::auth::{Class, Label};
@@ -17,7 +17,6 @@ use crate::docker::Event;
 use crate::http::pattern::captures;
 use crate::http::{Method, Request, Status};
 use crate::inventory::{Flat, News, Subscription};
-use crate::log::{self, text};
 use crate::policy::Permitted;
 
 macro_rules! routes {
@@ -70,11 +69,7 @@ fn logs(desk: &mut Desk<'_>, ask: Permitted<Request<'_>>) -> Outcome {
 
 fn events(desk: &mut Desk<'_>, ask: Permitted<Request<'_>>) -> Outcome {
     let (request, by) = ask.into_parts();
-    let following = desk.agent.inventory.follow().map_err(|error| {
-        log::error("feed.not_opened", &[("error", text(&error))]);
-        Failure::TooManyFollowers
-    })?;
-    let following = following.ok_or(Failure::TooManyFollowers)?;
+    let following = follow(desk.agent).ok_or(Failure::TooManyFollowers)?;
     let mut last = request.head.values("last-event-id");
     let last = last.next().and_then(|id| std::str::from_utf8(id).ok()?.parse::<u64>().ok());
     let (missing, is_all) = match last {
@@ -129,10 +124,6 @@ const ACTIONS: [&str; 13] = [
     "create", "start", "stop", "die", "kill", "restart", "pause", "unpause", "destroy", "rename", "update", "oom",
     "health_status",
 ];
-/// What the Engine puts between a container's labels.
-const NO_LABELS: [&str; 10] = [
-    "image", "name", "exitCode", "signal", "execID", "execDuration", "oldName", "comment", "imageID", "imageRef",
-];
 
 impl Feed {
     fn happened(&self, event: &Event, out: &mut Vec<u8>) {
@@ -141,11 +132,7 @@ impl Feed {
             None => (event.action.as_str(), None),
         };
         let attributes = &event.actor.attributes;
-        let is_in_reach =
-            self.label.as_ref().is_none_or(|label| {
-                !NO_LABELS.contains(&label.key.as_str()) && attributes.get(&label.key) == Some(&label.value)
-            });
-        if !ACTIONS.contains(&action) || !is_in_reach {
+        if !ACTIONS.contains(&action) || !happened_in_reach(event, self.label.as_ref()) {
             return;
         }
         let value = |name: &str| attributes.get(name).map_or("", String::as_str);

@@ -1,6 +1,7 @@
 //! Is the agent alive, and is it ready?
 
 use super::route::{Access, Agent, Desk, Outcome, Response, Route};
+use super::tunnel::{Standing, Tunnel};
 use crate::clock;
 use crate::http::{Method, Request, Status};
 
@@ -48,29 +49,119 @@ struct Health {
     uptime_seconds: f64,
     docker: &'static str,
     controller: &'static str,
+    /// Why there is no controller, where that is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
 }
 
 fn alive(desk: &mut Desk<'_>, _: Request<'_>) -> Outcome {
-    Ok(Response::json(Status::OK, &health(desk.agent, "ok", false, "unknown")))
+    Ok(Response::json(Status::OK, &living(desk.agent)))
+}
+
+/// What `/health` says, as a line for whoever asks in another way.
+pub(crate) fn pulse(agent: &Agent) -> Vec<u8> {
+    // Our own type holds nothing that JSON cannot.
+    let mut line = serde_json::to_vec(&living(agent)).unwrap_or_default();
+    line.push(b'\n');
+    line
+}
+
+fn living(agent: &Agent) -> Health {
+    health(agent, "ok", "unknown", agent.tunnel.as_ref().map(Tunnel::standing))
 }
 
 fn ready(desk: &mut Desk<'_>, _: Request<'_>) -> Outcome {
-    Ok(if desk.agent.docker.is_ready() {
-        Response::json(Status::OK, &health(desk.agent, "healthy", true, "connected"))
-    } else {
-        Response::json(Status::UNAVAILABLE, &health(desk.agent, "unhealthy", false, "disconnected"))
-    })
+    let (status, health) = readiness(desk.agent, desk.agent.docker.is_ready());
+    Ok(Response::json(status, &health))
 }
 
-fn health(agent: &Agent, status: &'static str, ready: bool, docker: &'static str) -> Health {
+/// Ready with an Engine that answers and, in edge mode, a controller that is there.
+fn readiness(agent: &Agent, answers: bool) -> (Status, Health) {
+    // Looked at once: what is said of it and what follows from it agree.
+    let standing = agent.tunnel.as_ref().map(Tunnel::standing);
+    let is_linked = standing.as_ref().is_none_or(|standing| *standing == Standing::Connected);
+    let is_ready = answers && is_linked;
+    let (code, status) =
+        if is_ready { (Status::OK, "healthy") } else { (Status::UNAVAILABLE, "unhealthy") };
+    let docker = if answers { "connected" } else { "disconnected" };
+    (code, Health { ready: is_ready, ..health(agent, status, docker, standing) })
+}
+
+fn health(
+    agent: &Agent,
+    status: &'static str,
+    docker: &'static str,
+    standing: Option<Standing>,
+) -> Health {
+    let (mode, controller, reason) = match standing {
+        None => ("standard", "not_applicable", None),
+        Some(Standing::Connected) => ("edge", "connected", None),
+        Some(Standing::New) => ("edge", "disconnected", None),
+        Some(Standing::Apart(why)) => ("edge", "disconnected", Some(why)),
+    };
     Health {
         status,
         live: true,
-        ready,
-        mode: "standard",
+        ready: false,
+        mode,
         version: env!("CARGO_PKG_VERSION"),
         uptime_seconds: clock::now().saturating_duration_since(agent.started).as_secs_f64(),
         docker,
-        controller: "not_applicable",
+        controller,
+        reason,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::api::route::Adapter;
+
+    fn told(agent: &Agent, answers: bool) -> (u16, Value) {
+        let (status, health) = readiness(agent, answers);
+        (status.0, serde_json::to_value(health).unwrap())
+    }
+
+    #[test]
+    fn in_edge_mode_an_agent_is_ready_with_its_engine_and_its_controller_only() {
+        let mut agent = Agent::specimen(Adapter::Drydock, "/no/such/engine".into());
+        assert_eq!((told(&agent, true).0, told(&agent, false).0), (200, 503));
+        agent.tunnel = Some(Tunnel::new());
+        let tunnel = agent.tunnel.as_ref().unwrap();
+        let is = |is_linked: bool, reason: Option<&str>| {
+            for answers in [true, false] {
+                let is_ready = answers && is_linked;
+                let (code, health) = told(&agent, answers);
+                assert_eq!(code, if is_ready { 200 } else { 503 });
+                assert_eq!((&health["ready"], &health["live"]), (&json!(is_ready), &json!(true)));
+                assert_eq!(health["status"], if is_ready { "healthy" } else { "unhealthy" });
+                assert_eq!(health["docker"], if answers { "connected" } else { "disconnected" });
+                assert_eq!(health["controller"], if is_linked { "connected" } else { "disconnected" });
+                assert_eq!((&health["mode"], health.get("reason")), (&json!("edge"), reason.map(Value::from).as_ref()));
+            }
+        };
+        is(false, None);
+        tunnel.connected();
+        is(true, None);
+        tunnel.lost("it went away".to_owned());
+        is(false, Some("it went away"));
+    }
+
+    #[test]
+    fn a_pulse_is_one_line_of_what_health_says_and_never_asks_the_engine() {
+        let mut agent = Agent::specimen(Adapter::Drydock, "/no/such/engine".into());
+        let standard: Value = serde_json::from_slice(&pulse(&agent)).unwrap();
+        assert_eq!((&standard["status"], &standard["docker"]), (&json!("ok"), &json!("unknown")));
+        assert_eq!((&standard["mode"], &standard["controller"]), (&json!("standard"), &json!("not_applicable")));
+        assert_eq!(standard.get("reason"), None);
+        agent.tunnel = Some(Tunnel::new());
+        agent.tunnel.as_ref().unwrap().rejected("unknown-key", "line\nbreak");
+        let line = String::from_utf8(pulse(&agent)).unwrap();
+        assert_eq!(line.find('\n'), Some(line.len() - 1));
+        let edge: Value = serde_json::from_str(&line).unwrap();
+        assert_eq!((&edge["status"], &edge["mode"]), (&json!("ok"), &json!("edge")));
+        assert_eq!(edge["reason"], "the controller refuses this agent: unknown-key: line\nbreak");
     }
 }

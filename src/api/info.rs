@@ -45,7 +45,7 @@ fn info(desk: &mut Desk<'_>, ask: Permitted<Request<'_>>) -> Outcome {
     let told = Info {
         version: env!("CARGO_PKG_VERSION"),
         docker_version,
-        mode: "standard",
+        mode: if desk.agent.tunnel.is_some() { "edge" } else { "standard" },
         uptime: span(clock::now().saturating_duration_since(desk.agent.started)),
         hostname: &about.hostname,
         agent_id: about.id.as_deref().unwrap_or(""),

@@ -58,11 +58,7 @@ fn metrics(desk: &mut Desk<'_>, ask: Permitted<Request<'_>>) -> Outcome {
 
 /// What the agent counts, and how much of it is in use.
 fn write_agent(page: &mut Page, agent: &Agent) {
-    let mut pools: Vec<_> = agent
-        .pools
-        .iter()
-        .map(|(name, places)| Pool { name, taken: places.taken(), max: places.max() })
-        .collect();
+    let mut pools = agent.places();
     pools.push(Pool { name: "feeds", taken: agent.inventory.followers(), max: FEEDS_MAX });
     let now = Now {
         version: env!("CARGO_PKG_VERSION"),
@@ -71,6 +67,9 @@ fn write_agent(page: &mut Page, agent: &Agent) {
         pools: &pools,
     };
     agent.metrics.write(page, &now);
+    if let Some(tunnel) = &agent.tunnel {
+        tunnel.write(page);
+    }
 }
 
 /// The containers that the caller may see: how many there are, and what those that run use.
@@ -92,4 +91,43 @@ fn write_containers(page: &mut Page, rows: &[Row], grant: &Grant, machine: u64) 
     }
     write_measured(page, &measured, machine);
     scrape.write(page);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::route::Adapter;
+    use super::super::tunnel::Tunnel;
+    use super::*;
+    use crate::metrics::check::Checked;
+    use crate::permits::Permits;
+
+    fn told(agent: &Agent) -> Checked {
+        let mut page = Page::default();
+        write_agent(&mut page, agent);
+        Checked::of(&page.finish())
+    }
+
+    #[test]
+    fn the_link_to_a_controller_is_told_where_there_is_one() {
+        let mut agent = Agent::specimen(Adapter::Drydock, "/no/such/engine".into());
+        let is_there = |agent: &Agent| told(agent).names().iter().filter(|name| name.contains("_edge_")).count();
+        assert_eq!(is_there(&agent), 0);
+        agent.tunnel = Some(Tunnel::new());
+        assert_eq!(is_there(&agent), 7);
+        agent.tunnel.as_ref().unwrap().connected();
+        assert_eq!(told(&agent).number("lookout_edge_connected"), 1.0);
+    }
+
+    #[test]
+    fn places_of_one_kind_are_told_together_whichever_transport_has_them() {
+        let agent = Agent::specimen(Adapter::Drydock, "/no/such/engine".into());
+        let (one, other) = (Permits::new(4), Permits::new(3));
+        let _places = [one.try_take().unwrap(), one.try_take().unwrap(), other.try_take().unwrap()];
+        agent.add_pools([("signed_bodies", one), ("tunnel", Permits::new(1))]);
+        agent.add_pools([("signed_bodies", other)]);
+        let told = told(&agent);
+        assert_eq!(told.number("lookout_permits_in_use{pool=\"signed_bodies\"}"), 3.0);
+        assert_eq!(told.number("lookout_permits_limit{pool=\"signed_bodies\"}"), 7.0);
+        assert_eq!(told.number("lookout_permits_limit{pool=\"tunnel\"}"), 1.0);
+    }
 }

@@ -10,9 +10,13 @@ mod machine;
 mod reserved;
 mod round;
 mod route;
+mod tunnel;
 
+pub(crate) use drydock::{Tidings, component_sync, tidings};
 pub(crate) use failure::Failure;
-pub(crate) use route::{About, Access, Adapter, Agent, Desk, Follow, Reply, Response, Route, Sift};
+pub(crate) use health::pulse;
+pub(crate) use route::{About, Access, Adapter, Agent, Desk, Follow, Reply, Response, Route, Sift, Surface};
+pub(crate) use tunnel::{Tunnel, streams};
 
 use std::net::IpAddr;
 
@@ -34,17 +38,26 @@ macro_rules! families {
 }
 families! { health, info, metrics, mcp, drydock, generic, enroll, proxy }
 
+/// What can be found of those where only the agent itself is looked after.
+const OPERATIONS: &[&[Route]] = &[health::ROUTES, metrics::ROUTES];
+
 /// Every route, for whoever lists them.
 pub(crate) fn routes() -> impl Iterator<Item = &'static Route> {
     FAMILIES.iter().copied().flatten()
 }
 
 /// Looks a request up. Unknown paths are the Engine's, so a stranger learns nothing from them.
-fn find(method: Method, path: &str, adapter: Adapter) -> &'static Route {
+fn find(method: Method, path: &str, adapter: Adapter, surface: Surface) -> &'static Route {
     // What is there to GET is there to HEAD.
     let wanted = if method == Method::Head { Method::Get } else { method };
     let mut is_ours = false;
-    for route in routes().filter(|route| route.adapter.is_none_or(|only| only == adapter)) {
+    let families = match surface {
+        Surface::Whole => FAMILIES,
+        Surface::Operations => OPERATIONS,
+    };
+    for route in
+        families.iter().copied().flatten().filter(|route| route.adapter.is_none_or(|only| only == adapter))
+    {
         match route.access {
             Access::Engine(_) if is_ours => return &reserved::WRONG_METHOD,
             Access::Engine(_) if reserved::PREFIXES.iter().any(|prefix| path.starts_with(prefix)) => {
@@ -56,7 +69,7 @@ fn find(method: Method, path: &str, adapter: Adapter) -> &'static Route {
             Access::Public(_) | Access::Guarded(..) => is_ours = true,
         }
     }
-    &reserved::NO_SUCH_ROUTE
+    if is_ours { &reserved::WRONG_METHOD } else { &reserved::NO_SUCH_ROUTE }
 }
 
 /// The methods a path of ours knows, as an Allow field lists them.
@@ -77,7 +90,7 @@ fn allow(path: &str) -> String {
 /// flight until the answer has ended.
 pub(crate) fn answer(desk: &mut Desk<'_>, request: Request<'_>, flight: &mut Flight<'_>) -> Response {
     let (method, path, peer) = (request.head.method, request.head.target.path(), request.peer);
-    let route = find(method, path, desk.agent.about.adapter);
+    let route = find(method, path, desk.agent.about.adapter, desk.surface);
     log::debug("request", &[("peer", text(&peer)), ("method", text(&method)), ("path", text(&path))]);
     if !health::is_one(route) {
         flight.counts();
@@ -258,7 +271,34 @@ mod tests {
             (Method::Get, "/_lookoutx", "engine"),
             (Method::Delete, "/containers/x", "engine"),
         ] {
-            assert_eq!(find(method, path, Adapter::Drydock).label, label, "{method} {path}");
+            assert_eq!(find(method, path, Adapter::Drydock, Surface::Whole).label, label, "{method} {path}");
+        }
+    }
+
+    #[test]
+    fn who_looks_after_the_agent_finds_health_and_figures_and_nothing_else() {
+        for (method, path, label) in [
+            (Method::Get, "/health", "health"),
+            (Method::Head, "/ready", "ready"),
+            (Method::Get, "/_lookout/health", "ready"),
+            (Method::Get, "/metrics", "metrics"),
+            (Method::Get, "/_lookout/metrics", "metrics"),
+            (Method::Post, "/metrics", "wrong_method"),
+        ] {
+            assert_eq!(
+                find(method, path, Adapter::Drydock, Surface::Operations).label,
+                label,
+                "{method} {path}"
+            );
+        }
+        let others = routes().filter(|route| !["health", "ready", "metrics"].contains(&route.label));
+        let others = others.map(|route| (route.method, route.path));
+        let engines = [(Method::Get, "/containers/json"), (Method::Post, "/build"), (Method::Get, "/_ping")];
+        for (method, path) in others.chain(engines) {
+            for adapter in [Adapter::Drydock, Adapter::Generic] {
+                let found = find(method, path, adapter, Surface::Operations).label;
+                assert_eq!(found, "no_such_route", "{method} {path}");
+            }
         }
     }
 

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use super::failure::Failure;
 use super::round::Rounds;
+use super::tunnel::Tunnel;
 use crate::auth::{Gate, Pass};
 use crate::clock;
 use crate::docker::{Docker, Hijacked, Incoming, Line};
@@ -16,12 +17,13 @@ use crate::host::Host;
 use crate::http::{Fields, Method, Request, Status};
 use crate::inventory::Inventory;
 use crate::limits::{JUDGED_BODIES_MAX, STATISTICS_STREAMS_MAX, UPGRADES_MAX};
-use crate::metrics::Registry;
+use crate::metrics::{Pool, Registry};
 use crate::permits::{Permit, Permits};
 use crate::policy::execs::Execs;
 use crate::policy::row::Pace;
 use crate::policy::sieve::{BadAnswer, Sieve};
 use crate::policy::{Class, Permitted, Ruling};
+use crate::shared::Shared;
 
 /// What the operator says about the agent itself.
 pub(crate) struct About {
@@ -41,6 +43,14 @@ pub(crate) enum Adapter {
     Generic,
 }
 
+/// How much of what there is can be found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Surface {
+    Whole,
+    /// Health and figures, for who looks after the agent.
+    Operations,
+}
+
 /// What every request shares.
 pub(crate) struct Agent {
     pub(crate) about: About,
@@ -48,12 +58,14 @@ pub(crate) struct Agent {
     pub(crate) inventory: Arc<Inventory>,
     pub(crate) host: Arc<Host>,
     pub(crate) metrics: Registry,
+    /// How the link to the controller is; there is none in standard mode.
+    pub(crate) tunnel: Option<Tunnel>,
     /// Who asks the Engine what its containers use.
     pub(crate) rounds: Rounds,
     /// All memory of the Engine's host, once it said so.
     pub(crate) engine_memory: OnceLock<u64>,
     /// Places of every kind that somebody counts, by name.
-    pub(crate) pools: Vec<(&'static str, Permits)>,
+    pools: Shared<Vec<(&'static str, Permits)>>,
     pub(crate) started: Instant,
     /// Origins of web pages that may call; a browser tells, others do not.
     pub(crate) allowed_origins: Vec<String>,
@@ -88,9 +100,10 @@ impl Agent {
             inventory: Arc::new(Inventory::new()?),
             host,
             metrics: Registry::new(),
+            tunnel: None,
             rounds,
             engine_memory: OnceLock::new(),
-            pools,
+            pools: Shared::new(pools),
             started: clock::now(),
             allowed_origins,
             upgrades,
@@ -99,11 +112,34 @@ impl Agent {
             execs: Execs::new(),
         })
     }
+
+    /// Places of a transport's, to be counted with the others.
+    pub(crate) fn add_pools(&self, more: impl IntoIterator<Item = (&'static str, Permits)>) {
+        self.pools.with(|pools| pools.extend(more));
+    }
+
+    /// Taken and all places of every kind. Several transports may each have places of one kind.
+    pub(super) fn places(&self) -> Vec<Pool> {
+        let mut kinds = Vec::<Pool>::new();
+        for (name, places) in self.pools.with(|pools| pools.clone()) {
+            let (taken, max) = (places.taken(), places.max());
+            match kinds.iter_mut().find(|kind| kind.name == name) {
+                Some(kind) => {
+                    kind.taken = kind.taken.saturating_add(taken);
+                    kind.max = kind.max.saturating_add(max);
+                }
+                None => kinds.push(Pool { name, taken, max }),
+            }
+        }
+        kinds
+    }
 }
 
 /// Where one request is handled: the agent, and its own connection's line to the Engine.
 pub(crate) struct Desk<'a> {
     pub(crate) agent: &'a Agent,
+    /// What can be found from here.
+    pub(crate) surface: Surface,
     pub(crate) gate: &'a Gate,
     /// What the connection knows of its caller.
     pub(crate) pass: &'a mut Pass,
@@ -170,6 +206,23 @@ pub(crate) trait Sift: Send {
     fn end(&mut self, told: &mut Vec<u8>) -> Result<(), BadAnswer>;
 }
 
+impl dyn Sift {
+    /// What is told of some content.
+    pub(crate) fn tell<'s>(
+        &mut self,
+        content: &[u8],
+        is_last: bool,
+        told: &'s mut Vec<u8>,
+    ) -> Result<&'s [u8], BadAnswer> {
+        told.clear();
+        self.push(content, told)?;
+        if is_last {
+            self.end(told)?;
+        }
+        Ok(told)
+    }
+}
+
 impl Sift for Sieve {
     fn push(&mut self, content: &[u8], told: &mut Vec<u8>) -> Result<(), BadAnswer> {
         Self::push(self, content, told)
@@ -217,5 +270,18 @@ impl Response {
         let mut fields = Fields::default();
         fields.push("Content-Type", b"application/json");
         Self { status, reason: Cow::Borrowed(status.reason()), fields, reply: Reply::Bytes(bytes) }
+    }
+}
+
+#[cfg(test)]
+impl Agent {
+    /// One for tests, with an Engine at this path of the file system.
+    pub(crate) fn specimen(adapter: Adapter, engine: std::path::PathBuf) -> Self {
+        let address = crate::docker::Address::Unix(vec![engine]);
+        let docker = Docker::new(crate::docker::Settings { address, head_within: Duration::from_secs(60) });
+        let host = Host::new(crate::host::Settings { proc: None, disk: None, skips_disk: true });
+        let (id, hostname) = (None, String::new());
+        let about = About { adapter, id, name: "web1".to_owned(), hostname, poll: Duration::MAX };
+        Self::new(Arc::new(docker), Arc::new(host), about, Vec::new()).unwrap()
     }
 }

@@ -13,7 +13,11 @@ impl Count {
     }
 
     pub(crate) fn up(&self) {
-        self.0.fetch_add(1, Ordering::Relaxed);
+        self.add(1);
+    }
+
+    pub(super) fn add(&self, more: u64) {
+        self.0.fetch_add(more, Ordering::Relaxed);
     }
 
     /// For what also goes down: each call follows one of [`Count::up`].

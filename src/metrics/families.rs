@@ -60,6 +60,18 @@ families! {
     PANICS: Counter "lookout_panics_total" &[], "Threads that ended by a fault of the agent's";
     RELOAD_FAILURES: Counter "lookout_authorized_keys_reload_failures_total" &[],
         "Reloads of keys and certificates that were refused";
+    EDGE_CONNECTED: Gauge "lookout_edge_connected" &[], "Whether the controller has welcomed the agent: 1 or 0";
+    EDGE_SESSIONS: Counter "lookout_edge_sessions_total" &[], "Times that a controller welcomed the agent";
+    EDGE_FAILURES: Counter "lookout_edge_connect_failures_total" &["reason"],
+        "Attempts to reach a controller that ended without a welcome";
+    EDGE_MALFORMED: Counter "lookout_edge_malformed_messages_total" &[],
+        "Messages of a controller that could not be read";
+    EDGE_STALLS: Counter "lookout_edge_stalls_total" &[],
+        "Connections ended because the controller took nothing";
+    EDGE_MESSAGES: Counter "lookout_edge_messages_total" &["direction"],
+        "Messages from and to a controller";
+    EDGE_BYTES: Counter "lookout_edge_bytes_total" &["direction"],
+        "Bytes of messages from and to a controller";
     PROCESS_CPU: Counter "process_cpu_seconds_total" &[], "Time the agent spent on processors";
     PROCESS_RESIDENT: Gauge "process_resident_memory_bytes" &[], "Memory the agent really holds";
     PROCESS_VIRTUAL: Gauge "process_virtual_memory_bytes" &[], "Addresses the agent has taken";
@@ -144,7 +156,9 @@ mod tests {
             container_memory_working_set_bytes container_network_receive_bytes_total \
             container_network_transmit_bytes_total container_spec_memory_limit_bytes container_threads \
             container_threads_max lookout_auth_failures_total lookout_authorized_keys_reload_failures_total lookout_build_info \
-            lookout_containers lookout_host_cpu_usage_percent lookout_host_disk_total_bytes \
+            lookout_containers lookout_edge_bytes_total lookout_edge_connect_failures_total \
+            lookout_edge_connected lookout_edge_malformed_messages_total lookout_edge_messages_total \
+            lookout_edge_sessions_total lookout_edge_stalls_total lookout_host_cpu_usage_percent lookout_host_disk_total_bytes \
             lookout_host_disk_used_bytes lookout_host_memory_total_bytes lookout_host_memory_used_bytes \
             lookout_host_network_receive_bytes_total lookout_host_network_transmit_bytes_total \
             lookout_http_request_duration_seconds lookout_http_requests_in_flight \

@@ -3,6 +3,7 @@
 mod containers;
 mod counts;
 pub(crate) mod families;
+mod link;
 mod requests;
 mod statistics;
 mod text;
@@ -14,6 +15,7 @@ mod specimens;
 
 pub(crate) use containers::{Measured, write_measured, write_states};
 pub(crate) use counts::Count;
+pub(crate) use link::{Link, Obstacle};
 pub(crate) use requests::Flight;
 pub(crate) use statistics::{Statistics, Unmeasured};
 pub(crate) use text::{CONTENT_TYPE, Number, Page};
@@ -28,8 +30,9 @@ use families::{
 use requests::Requests;
 
 /// Why credentials are not accepted, spelled as in the reason header and the log.
-pub(crate) const REASONS: [&str; 11] = [
+pub(crate) const REASONS: [&str; 12] = [
     "no_credentials",
+    "signature_required",
     "bad_token",
     "timestamp-skew",
     "replay",

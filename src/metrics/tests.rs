@@ -20,6 +20,7 @@ fn now() -> Now<'static> {
 fn page(registry: &Registry, now: &Now<'_>) -> String {
     let mut page = Page::default();
     registry.write(&mut page, now);
+    Link::new().write(&mut page, true);
     write_states(&mut page, ["running", "running"].into_iter());
     let statistics = [first_generation(), second_generation()]
         .map(|text| Statistics::read(text.to_string().as_bytes()).unwrap());

@@ -168,6 +168,7 @@ fn exchange(talk: &mut Talk<'_>, guest: &Guest, (start, end): (usize, usize)) ->
         let peer = talk.house.gate.client_of(guest.peer.ip(), &head);
         let mut desk = Desk {
             agent: &talk.house.agent,
+            surface: talk.house.surface,
             gate: &talk.house.gate,
             pass: &mut talk.pass,
             is_private: talk.is_private,

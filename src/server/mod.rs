@@ -7,7 +7,7 @@ use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 
-use crate::api::Agent;
+use crate::api::{Agent, Surface};
 use crate::auth::{self, Gate};
 use crate::clock::Deadline;
 use crate::net::Shutdown;
@@ -23,12 +23,15 @@ pub(crate) struct Settings {
     pub(crate) connections_max: usize,
     pub(crate) auth: auth::Settings,
     pub(crate) allowed_origins: Vec<String>,
+    /// What can be found here.
+    pub(crate) surface: Surface,
 }
 
 /// What every connection shares.
 struct House {
-    agent: Agent,
+    agent: Arc<Agent>,
     gate: Gate,
+    surface: Surface,
     /// Replaced whole when certificates change; a connection takes the one of its beginning.
     tls: Shared<Option<Acceptor>>,
     shutdown: Shutdown,
@@ -49,13 +52,14 @@ pub(crate) struct Running {
 }
 
 impl Server {
-    pub(crate) fn bind(settings: Settings, mut agent: Agent, shutdown: Shutdown) -> io::Result<Self> {
+    pub(crate) fn bind(settings: Settings, agent: Arc<Agent>, shutdown: Shutdown) -> io::Result<Self> {
         let listener = listen::bind(settings.address)?;
         let gate = Gate::new(settings.auth);
         let guests = Guests::new(settings.connections_max);
-        agent.pools.push(("connections", guests.places().clone()));
-        agent.pools.extend(gate.pools());
-        let house = House { agent, gate, tls: Shared::new(settings.tls), shutdown };
+        agent.add_pools([("connections", guests.places().clone())]);
+        agent.add_pools(gate.pools());
+        let (surface, tls) = (settings.surface, Shared::new(settings.tls));
+        let house = House { agent, gate, surface, tls, shutdown };
         Ok(Self { listener, guests, house: Arc::new(house) })
     }
 
@@ -74,10 +78,6 @@ impl Server {
 }
 
 impl Running {
-    pub(crate) fn agent(&self) -> &Agent {
-        &self.house.agent
-    }
-
     /// Lets no key in meanwhile, so that files are read and put in force as one step.
     pub(crate) fn between_enrollments<R>(&self, meanwhile: impl FnOnce() -> R) -> R {
         self.house.gate.enrollment.pause(meanwhile)

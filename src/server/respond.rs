@@ -197,7 +197,12 @@ fn pour(
         gathered.ended |= is_over;
         let content = match sieve {
             None => incoming.content(&gathered),
-            Some(sieve) => sift(&mut **sieve, incoming.content(&gathered), gathered.ended, &mut sifted)?,
+            Some(sieve) => {
+                sieve.tell(incoming.content(&gathered), gathered.ended, &mut sifted).map_err(|why| {
+                    log::warn("engine.untellable", &[("error", text(&why))]);
+                    End::EngineFailed
+                })?
+            }
         };
         put(talk, content, gathered.ended, ending).map_err(End::PeerFailed)?;
         incoming.consume(&gathered);
@@ -218,22 +223,6 @@ fn pour(
             }
         }
     }
-}
-
-/// What a sieve tells of some content.
-fn sift<'s>(
-    sieve: &mut dyn Sift,
-    content: &[u8],
-    is_last: bool,
-    told: &'s mut Vec<u8>,
-) -> Result<&'s [u8], End> {
-    told.clear();
-    let end = |told: &mut Vec<u8>, sieve: &mut dyn Sift| if is_last { sieve.end(told) } else { Ok(()) };
-    sieve.push(content, told).and_then(|()| end(told, sieve)).map_err(|why| {
-        log::warn("engine.untellable", &[("error", text(&why))]);
-        End::EngineFailed
-    })?;
-    Ok(told)
 }
 
 /// One write: what is left of the head, and the content at hand in the client's framing.

@@ -1,26 +1,27 @@
 //! Drydock's API: its containers in its own shape, its events, and what it asks of an agent.
 
+mod feed;
+
+pub(crate) use feed::{Tidings, component_sync, tidings};
+
 use std::collections::HashSet;
-use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
 
-use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::containers::{self, checked_id, in_reach, is_in_reach, telling};
+use super::containers::{self, checked_id, in_reach, telling};
 use super::failure::Failure;
 use super::inquiry;
-use super::route::{Access, Adapter, Agent, Desk, Follow, Outcome, Response, Route};
-use crate::auth::{Class, Grant};
+use super::route::{Access, Adapter, Agent, Desk, Outcome, Response, Route};
+use crate::auth::Class;
 use crate::clock;
 use crate::docker::Patience;
 use crate::http::pattern::captures;
 use crate::http::{Method, Request, Status};
-use crate::inventory::{
-    Entry, Inventory, Nested, News, State, Subscription, Telling, WATCHER, is_watched, own_architecture,
-};
-use crate::log::{self, text};
+use crate::inventory::{Entry, Nested, State, Telling, WATCHER, is_watched, own_architecture};
+use crate::log;
 use crate::policy::Permitted;
+use feed::Feed;
 
 macro_rules! routes {
     ($($method:ident $path:literal $label:literal $class:ident $run:ident $about:literal;)+) => {
@@ -159,24 +160,9 @@ fn log_entries(_: &mut Desk<'_>, ask: Permitted<Request<'_>>) -> Outcome {
 fn events(desk: &mut Desk<'_>, ask: Permitted<Request<'_>>) -> Outcome {
     let (_, by) = ask.into_parts();
     let agent = desk.agent;
-    let following = agent.inventory.follow().map_err(|error| {
-        log::error("feed.not_opened", &[("error", text(&error))]);
-        Failure::TooManyFollowers
-    })?;
-    let following = following.ok_or(Failure::TooManyFollowers)?;
+    let feed = Feed::new(agent, by.grant()).ok_or(Failure::TooManyFollowers)?;
     let entries = in_reach(desk, by.grant())?;
-    let mut first = Vec::new();
-    frame(&mut first, "dd:ack", &acknowledgement(agent, &entries));
-    let feed = Feed {
-        following,
-        inventory: Arc::clone(&agent.inventory),
-        agent: agent.about.name.clone(),
-        grant: by.grant().clone(),
-        first,
-        known: HashSet::new(),
-        is_behind: true,
-    };
-    Ok(Response::feed(Box::new(feed)))
+    Ok(Response::feed(Box::new(feed.after(&acknowledgement(agent, &entries)))))
 }
 
 /// What the controller wants to know before anything else.
@@ -200,91 +186,4 @@ fn acknowledgement(agent: &Agent, entries: &[Arc<Entry>]) -> Value {
         },
         "images": images.len(),
     })
-}
-
-/// One event; the controller reads the part behind `data: `, and knows no other fields.
-fn frame(out: &mut Vec<u8>, kind: &str, data: &impl Serialize) {
-    #[derive(Serialize)]
-    struct Frame<'f, D> {
-        #[serde(rename = "type")]
-        kind: &'f str,
-        data: &'f D,
-    }
-    out.extend_from_slice(b"data: ");
-    // Our own types hold nothing that JSON cannot.
-    out.extend_from_slice(&serde_json::to_vec(&Frame { kind, data }).unwrap_or_default());
-    out.extend_from_slice(b"\n\n");
-}
-
-/// The inventory's news for one controller.
-struct Feed {
-    following: Subscription<News>,
-    inventory: Arc<Inventory>,
-    agent: String,
-    grant: Grant,
-    /// Said before anything else.
-    first: Vec<u8>,
-    /// Ids the controller was told of.
-    known: HashSet<String>,
-    /// It must be told everything anew.
-    is_behind: bool,
-}
-
-impl Feed {
-    fn put(&mut self, entry: &Entry, out: &mut Vec<u8>) {
-        let telling = telling(&self.agent, &self.grant);
-        let shown = shown(entry, &telling).filter(|_| is_in_reach(entry, &self.grant));
-        let id = &entry.container.id;
-        match shown {
-            Some(shown) if self.known.insert(id.clone()) => frame(out, "dd:container-added", &shown),
-            Some(shown) => frame(out, "dd:container-updated", &shown),
-            None => self.gone(entry, out),
-        }
-    }
-
-    fn gone(&mut self, entry: &Entry, out: &mut Vec<u8>) {
-        let container = &entry.container;
-        if self.known.remove(&container.id) {
-            frame(out, "dd:container-removed", &json!({ "id": container.id, "name": container.name }));
-        }
-    }
-
-    /// All there is. What is missing from it the controller forgets, so it is never told too early.
-    fn snapshot(&mut self, out: &mut Vec<u8>) {
-        let Some(entries) = self.inventory.all(std::time::Duration::ZERO) else { return };
-        let telling = telling(&self.agent, &self.grant);
-        let entries = entries.iter().filter(|entry| is_in_reach(entry, &self.grant));
-        let shown: Vec<_> =
-            entries.filter_map(|entry| Some((&entry.container.id, shown(entry, &telling)?))).collect();
-        self.known = shown.iter().map(|(id, _)| (*id).clone()).collect();
-        let containers: Vec<_> = shown.into_iter().map(|(_, shown)| shown).collect();
-        frame(out, "dd:watcher-snapshot", &json!({ "watcher": descriptor(), "containers": containers }));
-        self.is_behind = false;
-    }
-}
-
-impl Follow for Feed {
-    fn tell(&mut self, told: &mut Vec<u8>) {
-        told.append(&mut self.first);
-        let taken = self.following.take();
-        self.is_behind |= taken.missed > 0;
-        for news in taken.items {
-            match &*news {
-                News::Complete => self.is_behind = true,
-                News::Put(entry) if !self.is_behind => self.put(entry, told),
-                News::Gone(entry) if !self.is_behind => self.gone(entry, told),
-                News::Put(_) | News::Gone(_) | News::Happened(_) | News::Gap => {}
-            }
-        }
-        // A snapshot is newer than whatever waited before it was taken.
-        if self.is_behind {
-            self.snapshot(told);
-        }
-    }
-}
-
-impl AsFd for Feed {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.following.as_fd()
-    }
 }
