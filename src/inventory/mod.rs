@@ -29,12 +29,12 @@ use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::io::{self, Write};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use crate::docker::Event;
-use crate::limits::REPLAY_ITEMS_MAX;
+use crate::limits::{INVENTORY_SECS_CEILING, REPLAY_ITEMS_MAX};
 use crate::shared::Shared;
 use feed::Feed;
 
@@ -47,6 +47,8 @@ pub(crate) struct Inventory {
     recent: Shared<VecDeque<Arc<News>>>,
     /// Somebody asked; until then the Engine is not asked either.
     is_wanted: AtomicBool,
+    /// Seconds between two looks at everything, where somebody else than the operator said so; or 0.
+    told_pace: AtomicU64,
     bell: UnixStream,
     ear: UnixStream,
 }
@@ -87,6 +89,7 @@ impl Inventory {
         let (bell, ear) = UnixStream::pair()?;
         Ok(Self {
             is_wanted: AtomicBool::new(false),
+            told_pace: AtomicU64::new(0),
             bell,
             ear,
             state: Mutex::default(),
@@ -117,6 +120,18 @@ impl Inventory {
     pub(crate) fn follow(&self) -> io::Result<Option<Subscription<News>>> {
         self.want();
         self.news.follow()
+    }
+
+    /// The controller says how often everything is to be looked at, from the next look on.
+    pub(crate) fn look_every(&self, pace: Duration) {
+        self.told_pace.store(pace.as_secs().min(INVENTORY_SECS_CEILING), Ordering::SeqCst);
+    }
+
+    fn pace(&self, otherwise: Duration) -> Duration {
+        match self.told_pace.load(Ordering::SeqCst) {
+            0 => otherwise,
+            secs => Duration::from_secs(secs),
+        }
     }
 
     fn want(&self) {

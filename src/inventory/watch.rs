@@ -75,7 +75,7 @@ impl Watcher {
         }
         self.look_at_all(memory)?;
         *followed = true;
-        let mut next_look = Deadline::after(self.every);
+        let mut next_look = Deadline::after(self.inventory.pace(self.every));
         let (mut due, mut settled) = (BTreeSet::new(), Deadline::NEVER);
         let mut came_early = events.has_received();
         loop {
@@ -119,7 +119,7 @@ impl Watcher {
             }
             if next_look.passed() {
                 self.look_at_all(memory)?;
-                next_look = Deadline::after(self.every);
+                next_look = Deadline::after(self.inventory.pace(self.every));
             }
         }
     }
