@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use super::out::{complain, say};
-use crate::config::{self, Config, Environment, Problem};
+use crate::config::{self, Config, Environment, Mode, Problem};
 use crate::exit::CONFIGURATION;
 
 /// Whether the agent would start; what it would warn about goes to stderr.
@@ -13,7 +13,10 @@ pub(super) fn check(environment: &Environment) -> ExitCode {
             for warning in &config.warnings {
                 complain(&format!("lookout: warning: {warning}\n"));
             }
-            say("The configuration is sound.\n");
+            say(match config.mode {
+                Mode::Standard(_) => "The configuration is sound: standard mode.\n",
+                Mode::Edge(_) => "The configuration is sound: edge mode.\n",
+            });
             ExitCode::SUCCESS
         }
         Err(problems) => refuse(&problems),

@@ -1,16 +1,23 @@
 //! Asks the running agent whether it is alive, for images that have no other program to do so.
 
 use std::fmt;
-use std::io;
+use std::io::{self, Read};
+use std::net::SocketAddr;
+use std::os::linux::net::SocketAddrExt;
+use std::os::unix::net::{self as unix, UnixStream};
+use std::path::Path;
 use std::process::ExitCode;
+use std::sync::mpsc;
+use std::time::Duration;
 
 use super::out::complain;
 use crate::clock::Deadline;
 use crate::config::{Environment, Probe};
 use crate::http::{self, Malformed, Method, Status};
-use crate::limits::{HEAD_BUFFER_BYTES, HEALTHCHECK_SECS};
+use crate::limits::{HEAD_BUFFER_BYTES, HEALTH_BYTES_MAX, HEALTHCHECK_SECS, TICK_MILLIS};
 use crate::net::tls::{BadTls, Connector};
 use crate::net::{self, Conn, Wire};
+use crate::threads::Resident;
 
 /// Silent when all is well, one line on stderr when it is not.
 pub(super) fn report(environment: &Environment) -> ExitCode {
@@ -26,7 +33,7 @@ pub(super) fn report(environment: &Environment) -> ExitCode {
     match ask(&probe, Deadline::after_secs(HEALTHCHECK_SECS)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(why) => {
-            complain(&format!("lookout healthcheck: {}: {why}\n", probe.address));
+            complain(&format!("lookout healthcheck: {probe}: {why}\n"));
             ExitCode::FAILURE
         }
     }
@@ -41,15 +48,25 @@ enum Unwell {
     Closed,
     Malformed(Malformed),
     Answered(Status),
+    /// It said something else than how it is.
+    Untold,
+    Says(String),
 }
 
 fn ask(probe: &Probe, deadline: Deadline) -> Result<(), Unwell> {
-    let connector = probe.certificate.as_deref().map(Connector::pinned);
+    match probe {
+        Probe::Standard { address, certificate } => by_http(*address, certificate.as_deref(), deadline),
+        Probe::Edge { name } => by_socket(name, deadline),
+    }
+}
+
+fn by_http(address: SocketAddr, certificate: Option<&Path>, deadline: Deadline) -> Result<(), Unwell> {
+    let connector = certificate.map(Connector::pinned);
     let connector = connector.transpose().map_err(Unwell::Certificate)?;
-    let host = probe.address.ip().to_string();
+    let host = address.ip().to_string();
     let tls = connector.as_ref().map(|connector| (connector, host.as_str()));
-    let mut conn = Conn::tcp(probe.address, tls, deadline)?;
-    let request = format!("GET /health HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n", probe.address);
+    let mut conn = Conn::tcp(address, tls, deadline)?;
+    let request = format!("GET /health HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
     conn.write_all(request.as_bytes(), deadline)?;
     match status(&mut Wire::new(conn, HEAD_BUFFER_BYTES), deadline)? {
         Status::OK => Ok(()),
@@ -79,6 +96,51 @@ fn status(wire: &mut Wire, deadline: Deadline) -> Result<Status, Unwell> {
     }
 }
 
+/// How an agent in edge mode is, in its own words.
+#[derive(serde::Deserialize)]
+struct Health {
+    status: String,
+}
+
+/// Whoever connects is told, without asking.
+fn by_socket(name: &str, deadline: Deadline) -> Result<(), Unwell> {
+    let mut socket = connect(name, deadline)?;
+    socket.set_read_timeout(Some(Duration::from_millis(TICK_MILLIS)))?;
+    let (mut told, mut piece) = (Vec::new(), [0; 1024]);
+    loop {
+        if deadline.passed() {
+            return Err(Unwell::Late);
+        }
+        match socket.read(&mut piece) {
+            Ok(0) => break,
+            Ok(count) => told.extend(piece.iter().take(count)),
+            Err(error) if net::is_tick(&error) || error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error.into()),
+        }
+        if told.len() > HEALTH_BYTES_MAX {
+            return Err(Unwell::Untold);
+        }
+    }
+    if told.is_empty() {
+        return Err(Unwell::Closed);
+    }
+    let health: Health = serde_json::from_slice(&told).map_err(|_| Unwell::Untold)?;
+    if health.status == "ok" { Ok(()) } else { Err(Unwell::Says(health.status)) }
+}
+
+/// An agent that accepts nobody any more has a full backlog sooner or later, where the kernel would
+/// wait for ever. So a thread waits there, which ends with us at the latest.
+fn connect(name: &str, deadline: Deadline) -> Result<UnixStream, Unwell> {
+    let address = unix::SocketAddr::from_abstract_name(name)?;
+    let (connected, connecting) = mpsc::channel();
+    let _waits = Resident::start("connect", move || {
+        // Nobody takes it who has given up.
+        let _ = connected.send(UnixStream::connect_addr(&address));
+    })?;
+    let left = deadline.left().unwrap_or(Duration::MAX);
+    Ok(connecting.recv_timeout(left).map_err(|_| Unwell::Late)??)
+}
+
 impl From<io::Error> for Unwell {
     fn from(error: io::Error) -> Self {
         if error.kind() == io::ErrorKind::TimedOut { Self::Late } else { Self::Unreachable(error) }
@@ -100,23 +162,24 @@ impl fmt::Display for Unwell {
             Self::Closed => f.write_str("the connection was closed without an answer"),
             Self::Malformed(why) => write!(f, "the answer is not HTTP: {why}"),
             Self::Answered(status) => write!(f, "the answer is {}", status.0),
+            Self::Untold => f.write_str("the answer does not say how the agent is"),
+            Self::Says(status) => write!(f, "the agent says that it is {status:?}"),
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::io::{Read, Write};
-    use std::net::{SocketAddr, TcpListener, TcpStream};
+    use std::io::Write;
+    use std::net::{TcpListener, TcpStream};
+    use std::os::unix::net::UnixListener;
     use std::path::PathBuf;
     use std::sync::Arc;
-    use std::time::Duration;
 
     use super::*;
     use crate::config::specimens;
     use crate::net::tls::{Acceptor, Clients};
     use crate::sys::poll::{Watch, wait};
-    use crate::threads::Resident;
 
     /// What comes of asking somebody who does `serve` with the connection.
     fn asking(
@@ -124,7 +187,7 @@ mod tests {
         serve: impl FnOnce(TcpStream) + Send + 'static,
     ) -> Result<(), Unwell> {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let probe = Probe { address: listener.local_addr().unwrap(), certificate };
+        let probe = Probe::Standard { address: listener.local_addr().unwrap(), certificate };
         let patience = Deadline::after_secs(60);
         let other = Resident::start("asked", move || {
             assert!(wait(&mut [Watch::readable(&listener)], patience).unwrap(), "nobody came");
@@ -170,7 +233,7 @@ mod tests {
     fn an_agent_that_stays_silent_is_not_waited_for() {
         // The kernel connects on behalf of who never accepts.
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let probe = Probe { address: listener.local_addr().unwrap(), certificate: None };
+        let probe = Probe::Standard { address: listener.local_addr().unwrap(), certificate: None };
         for span in [Duration::ZERO, Duration::from_millis(300)] {
             let unwell = ask(&probe, Deadline::after(span)).unwrap_err();
             assert_eq!(unwell.to_string(), "no answer within 4 seconds");
@@ -180,7 +243,8 @@ mod tests {
     #[test]
     fn where_nobody_listens_the_reason_is_told() {
         let address: SocketAddr = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-        let unwell = ask(&Probe { address, certificate: None }, Deadline::after_secs(60)).unwrap_err();
+        let unwell =
+            ask(&Probe::Standard { address, certificate: None }, Deadline::after_secs(60)).unwrap_err();
         assert!(matches!(unwell, Unwell::Unreachable(_)));
         assert!(unwell.to_string().starts_with("cannot be asked: "));
     }
@@ -202,9 +266,69 @@ mod tests {
         })
         .unwrap();
         let unread = ask(
-            &Probe { address: "127.0.0.1:9".parse().unwrap(), certificate: Some("/no/such.pem".into()) },
+            &Probe::Standard {
+                address: "127.0.0.1:9".parse().unwrap(),
+                certificate: Some("/no/such.pem".into()),
+            },
             Deadline::after_secs(60),
         );
         assert!(unread.unwrap_err().to_string().starts_with("TLS_CERT: /no/such.pem cannot be read"));
+    }
+
+    /// An abstract socket of this process and test, and its name.
+    fn socket(test: &str) -> (UnixListener, String) {
+        let name = format!("lookout-test-{test}-{}", std::process::id());
+        let address = unix::SocketAddr::from_abstract_name(&name).unwrap();
+        (UnixListener::bind_addr(&address).unwrap(), name)
+    }
+
+    /// What comes of asking an agent that says `told`.
+    fn telling(test: &str, told: impl Into<Vec<u8>>) -> Result<(), Unwell> {
+        let ((listener, name), told) = (socket(test), told.into());
+        let patience = Deadline::after_secs(60);
+        let other = Resident::start("asked", move || {
+            assert!(wait(&mut [Watch::readable(&listener)], patience).unwrap(), "nobody came");
+            // Whoever has heard enough does not stay for the rest.
+            let _ = listener.accept().unwrap().0.write_all(&told);
+        });
+        let outcome = ask(&Probe::Edge { name }, patience);
+        assert!(other.unwrap().join());
+        outcome
+    }
+
+    #[test]
+    fn an_agent_in_edge_mode_is_alive_when_it_says_ok() {
+        telling("ok", "{\"status\":\"ok\",\"controller\":\"connected\"}\n").unwrap();
+    }
+
+    #[test]
+    fn everything_else_it_says_means_that_it_is_not() {
+        let long = format!("{{\"status\":\"ok\"}}{}", " ".repeat(HEALTH_BYTES_MAX));
+        for (at, (told, why)) in [
+            ("{\"status\":\"stuck\"}\n", "the agent says that it is \"stuck\""),
+            ("{\"status\":\"OK\"}\n", "the agent says that it is \"OK\""),
+            ("{\"status\":true}\n", "the answer does not say how the agent is"),
+            ("{\"state\":\"ok\"}\n", "the answer does not say how the agent is"),
+            ("{\"status\":\"ok\"", "the answer does not say how the agent is"),
+            ("ok\n", "the answer does not say how the agent is"),
+            (&long, "the answer does not say how the agent is"),
+            ("", "the connection was closed without an answer"),
+        ]
+        .into_iter()
+        .enumerate()
+        {
+            assert_eq!(telling(&format!("not-{at}"), told).unwrap_err().to_string(), why, "{at}");
+        }
+    }
+
+    #[test]
+    fn an_agent_in_edge_mode_that_stays_silent_is_not_waited_for() {
+        let (_listener, name) = socket("silent");
+        for span in [Duration::ZERO, Duration::from_millis(300)] {
+            let unwell = ask(&Probe::Edge { name: name.clone() }, Deadline::after(span)).unwrap_err();
+            assert_eq!(unwell.to_string(), "no answer within 4 seconds");
+        }
+        let unwell = ask(&Probe::Edge { name: name + "-else" }, Deadline::after_secs(60)).unwrap_err();
+        assert!(unwell.to_string().starts_with("cannot be asked: "));
     }
 }

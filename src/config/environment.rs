@@ -23,7 +23,8 @@ impl Environment {
     /// Empty means unset.
     fn snapshot(look_up: impl Fn(&str) -> Option<OsString>) -> Self {
         let values = TABLE.iter().filter_map(|variable| {
-            let value = look_up(variable.name).filter(|value| !value.is_empty())?;
+            let mut values = variable.names().into_iter().filter_map(|name| look_up(&name));
+            let value = values.find(|value| !value.is_empty())?;
             let value = value.into_string().map_or(Value::NotText, |text| Value::Text(Secret::new(text)));
             Some((variable.name, value))
         });
@@ -53,7 +54,8 @@ impl Environment {
     #[cfg(test)]
     pub(crate) fn of(values: &[(&str, &str)]) -> Self {
         for (name, _) in values {
-            assert!(TABLE.iter().any(|variable| variable.name == *name), "{name} is not in the table");
+            let is_known = TABLE.iter().any(|variable| variable.names().iter().any(|known| known == name));
+            assert!(is_known, "{name} is not in the table");
         }
         Self::snapshot(|wanted| {
             values.iter().find(|(name, _)| *name == wanted).map(|(_, value)| OsString::from(value))
@@ -74,7 +76,7 @@ impl Environment {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::variables::{HOME, PORT, TOKEN};
+    use crate::config::variables::{HOME, HTTPS_PROXY, PORT, TOKEN};
 
     #[test]
     fn empty_means_unset() {
@@ -82,6 +84,17 @@ mod tests {
         assert!(!environment.is_set(&PORT));
         assert_eq!(environment.text(&PORT).unwrap(), None);
         assert_eq!(environment.text(&HOME).unwrap(), Some(" "));
+    }
+
+    #[test]
+    fn a_name_in_lower_case_wins_unless_it_is_empty() {
+        for (values, value) in [
+            (&[("https_proxy", "a"), ("HTTPS_PROXY", "b")][..], "a"),
+            (&[("https_proxy", ""), ("HTTPS_PROXY", "b")], "b"),
+            (&[("HTTPS_PROXY", "b")], "b"),
+        ] {
+            assert_eq!(Environment::of(values).text(&HTTPS_PROXY).unwrap(), Some(value));
+        }
     }
 
     #[test]

@@ -3,9 +3,10 @@
 use std::fmt::{Display, Write as _};
 
 use super::columns::columns;
+use super::edge;
 use super::environment::Environment;
 use super::guards::guards;
-use super::parse::unquoted;
+use super::parse::{quoted, quoted_address, unquoted};
 use super::variables::{Holds, Otherwise, Section, TABLE, Variable};
 
 const HIDDEN: &str = "***";
@@ -20,6 +21,10 @@ pub(crate) struct Explanation {
 pub(crate) fn explain(environment: &Environment) -> Explanation {
     let findings = super::read(environment).1;
     let mut text = variables(environment);
+    text.push_str(match edge::is_meant(environment) {
+        true => "\nMode: edge, as DRYDOCK_URL is set. The agent calls its controller.\n",
+        false => "\nMode: standard, as DRYDOCK_URL is not set. The agent listens.\n",
+    });
     let head = ["GUARD", "STATE", "LIFTED BY"].map(str::to_owned);
     let rows = guards(environment).into_iter();
     let rows = rows.map(|guard| [guard.what.to_owned(), guard.state, guard.lifted_by.to_owned()]);
@@ -38,7 +43,10 @@ pub(crate) fn explain(environment: &Environment) -> Explanation {
 /// One aligned table, cut by the sections' headings.
 fn variables(environment: &Environment) -> String {
     let head = ["VARIABLE", "VALUE", "FROM", "DEFAULT", "MEANING"].map(str::to_owned);
-    let rows: Vec<_> = std::iter::once(head).chain(TABLE.iter().map(|row| cells(environment, row))).collect();
+    let absent = absent(environment);
+    let is_absent = |row: &Variable| absent.iter().any(|absent| absent.name == row.name);
+    let rows = TABLE.iter().map(|row| cells(environment, row, is_absent(row)));
+    let rows: Vec<_> = std::iter::once(head).chain(rows).collect();
     let aligned = columns(&rows, "  ");
     let mut lines = aligned.lines();
     let mut text = format!("{}\n", lines.next().unwrap_or_default());
@@ -53,7 +61,7 @@ fn variables(environment: &Environment) -> String {
     text
 }
 
-fn cells(environment: &Environment, row: &'static Variable) -> [String; 5] {
+fn cells(environment: &Environment, row: &'static Variable, is_absent: bool) -> [String; 5] {
     let default = match row.otherwise {
         Otherwise::Nothing => NONE,
         Otherwise::Value(text) | Otherwise::Words(text) => text,
@@ -63,28 +71,34 @@ fn cells(environment: &Environment, row: &'static Variable) -> [String; 5] {
         Err(_) => (HIDDEN.to_owned(), "environment"),
         Ok(None) if has_file(environment, row) => (HIDDEN.to_owned(), "file"),
         // What is not there has no default in force either.
-        Ok(None) if default == NONE || is_absent(row) => (NONE.to_owned(), "unset"),
+        Ok(None) if default == NONE || is_absent => (NONE.to_owned(), "unset"),
         Ok(None) => (default.to_owned(), "default"),
     };
     [row.name.to_owned(), value, from.to_owned(), default.to_owned(), row.meaning.to_owned()]
 }
 
-fn is_absent(row: &Variable) -> bool {
-    match row.section {
-        Section::Edge | Section::Refused | Section::Idle => true,
+/// Every variable that does nothing in this environment's mode.
+fn absent(environment: &Environment) -> Vec<&'static Variable> {
+    let is_edge = edge::is_meant(environment);
+    let is_absent = |row: &&&Variable| match row.section {
+        Section::Refused | Section::Idle => true,
+        Section::Edge | Section::Proxies => !is_edge,
         Section::Listening
         | Section::Access
         | Section::Guards
         | Section::Engine
         | Section::Telling
         | Section::Output => false,
-    }
+    };
+    let idle = if is_edge { edge::idle(environment) } else { Vec::new() };
+    TABLE.iter().filter(is_absent).copied().chain(idle.into_iter().map(|(row, _)| row)).collect()
 }
 
 fn shown(row: &Variable, value: &str) -> String {
     match row.holds {
-        Holds::Plain => unquoted(value),
-        Holds::SecretPath if value.starts_with('/') => unquoted(value),
+        Holds::Plain => unquoted(&quoted(value)),
+        Holds::Address => unquoted(&quoted_address(value)),
+        Holds::SecretPath if value.starts_with('/') => unquoted(&quoted(value)),
         Holds::Secret | Holds::SecretPath => HIDDEN.to_owned(),
     }
 }
@@ -140,6 +154,24 @@ mod tests {
     }
 
     #[test]
+    fn each_mode_shows_what_is_in_force_in_it() {
+        let explained = |values: &[(&str, &str)]| explain(&Environment::of(values)).text;
+        let (standard, edge) =
+            (explained(&[]), explained(&[("DRYDOCK_URL", "wss://u:p@host/x"), ("PORT", "1")]));
+        for (name, in_standard, in_edge) in [
+            ("PORT", "PORT 3000 default", "PORT 1 environment"),
+            ("BIND_ADDRESS", "BIND_ADDRESS 0.0.0.0 default", "BIND_ADDRESS - unset 0.0.0.0"),
+            ("DRYDOCK_URL", "DRYDOCK_URL - unset", "DRYDOCK_URL wss://***@host/x environment"),
+            ("EDGE_ALLOW", "EDGE_ALLOW - unset all", "EDGE_ALLOW all default all"),
+        ] {
+            for (text, told) in [(&standard, in_standard), (&edge, in_edge)] {
+                assert!(line(text, name).starts_with(told), "{}", line(text, name));
+            }
+        }
+        assert!(standard.contains("\nMode: standard, ") && edge.contains("\nMode: edge, "));
+    }
+
+    #[test]
     fn columns_stand_under_their_heads() {
         let text = explain(&Environment::of(&[("TOKEN", SECRET)])).text;
         let head = text.lines().next().unwrap();
@@ -155,7 +187,7 @@ mod tests {
 
     #[test]
     fn no_secret_is_ever_told() {
-        for row in TABLE.iter().filter(|row| row.holds != Holds::Plain) {
+        for row in TABLE.iter().filter(|row| matches!(row.holds, Holds::Secret | Holds::SecretPath)) {
             let Explanation { text, .. } = explain(&Environment::of(&[(row.name, SECRET)]));
             assert!(!text.contains(SECRET), "{}", row.name);
             assert!(line(&text, row.name).contains(HIDDEN), "{}", row.name);
@@ -164,6 +196,12 @@ mod tests {
         for row in TABLE {
             let Explanation { text, .. } = explain(&Environment::of(&[(row.name, &url)]));
             assert!(!text.contains(SECRET), "{}", row.name);
+        }
+        let url = format!("user:{SECRET}@host/path?token={SECRET}");
+        for row in TABLE.iter().filter(|row| row.holds == Holds::Address) {
+            let values = [(row.name, url.as_str()), ("DRYDOCK_URL", "wss://controller.example")];
+            let Explanation { text, .. } = explain(&Environment::of(&values));
+            assert!(!text.contains(SECRET) && line(&text, row.name).contains("***@host"), "{}", row.name);
         }
     }
 

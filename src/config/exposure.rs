@@ -4,11 +4,11 @@ use std::net::IpAddr;
 
 use super::environment::Environment;
 use super::findings::Findings;
-use super::parse::{list, quoted, switch, value};
+use super::parse::switch;
+use super::place::{Dangerous, Place};
 use super::variables::{
-    ALLOW_IN_ENVIRONMENTS, ALLOW_IN_PRODUCTION, ALLOW_UNAUTHENTICATED, ALLOW_UNAUTHENTICATED_REMOTE,
-    BIND_ADDRESS, DD_AGENT_SECRET, DD_AGENT_SECRET_FILE, LOOKOUT_ENV, TOKEN, TOKEN_FILE, TOKEN_HASH,
-    Variable,
+    ALLOW_UNAUTHENTICATED, ALLOW_UNAUTHENTICATED_REMOTE, BIND_ADDRESS, DD_AGENT_SECRET, DD_AGENT_SECRET_FILE,
+    TOKEN, TOKEN_ALLOW, TOKEN_FILE, TOKEN_HASH, Variable,
 };
 use super::{identity, secrets};
 use crate::auth::{Acknowledged, Credential, Credentials, Exposure, Keyring, Mode};
@@ -19,10 +19,7 @@ const PAIRS: &[(&Variable, &Variable)] = &[(&TOKEN, &TOKEN_FILE), (&DD_AGENT_SEC
 pub(super) struct Switches<'e> {
     pub(super) local: Option<bool>,
     pub(super) remote: Option<bool>,
-    /// Where this host belongs, where the switches may be used, and whether they may everywhere.
-    pub(super) environment: Option<&'e str>,
-    pub(super) listed: Option<Vec<&'e str>>,
-    pub(super) everywhere: Option<bool>,
+    pub(super) place: Place<'e>,
 }
 
 impl<'e> Switches<'e> {
@@ -30,16 +27,8 @@ impl<'e> Switches<'e> {
         Self {
             local: findings.take(switch(environment, &ALLOW_UNAUTHENTICATED)),
             remote: findings.take(switch(environment, &ALLOW_UNAUTHENTICATED_REMOTE)),
-            environment: findings.take(value(environment, &LOOKOUT_ENV)),
-            listed: findings.take(list(environment, &ALLOW_IN_ENVIRONMENTS)),
-            everywhere: findings.take(switch(environment, &ALLOW_IN_PRODUCTION)),
+            place: Place::read(environment, findings),
         }
-    }
-
-    /// This host's environment is one of the list.
-    pub(super) fn is_listed(&self) -> Option<bool> {
-        let here = self.environment?;
-        Some(self.listed.as_ref()?.iter().any(|name| name.eq_ignore_ascii_case(here)))
     }
 }
 
@@ -61,40 +50,49 @@ pub(super) fn read(
     for (variable, _) in unneeded.into_iter().filter(|(_, on)| *on == Some(true)) {
         findings.no_effect(variable, "a credential is configured, so nobody comes in without");
     }
-    match watched(environment, &credentials) {
-        Some(dangerous) => permitted_here(&switches, &dangerous, findings)?,
-        None if switches.everywhere == Some(true) => {
-            findings.no_effect(&ALLOW_IN_PRODUCTION, "no switch is on that it would permit");
-        }
-        None => {}
-    }
+    let watched = watched(environment, credentials.keyring.as_ref());
+    switches.place.permit(watched.as_slice(), findings)?;
     Some(Exposure::Guarded(credentials))
 }
 
 /// `None` when one of them has a problem, so that it is not mistaken for having no credential.
 fn credentials(environment: &Environment, findings: &mut Findings) -> Option<Credentials> {
+    let tokens = tokens(environment, findings);
+    let hash = identity::token_hash(environment, findings);
+    let hash = findings.take(hash);
+    let keyring = identity::keyring(environment, findings);
+    let keyring = findings.take(keyring);
+    let allow = findings.take(identity::classes(environment, &TOKEN_ALLOW));
+    let credentials = Credentials { tokens: tokens?, hash: hash?, keyring: keyring?, allow: allow? };
+    one_of(&credentials.tokens, credentials.hash.as_ref(), findings)?;
+    Some(credentials)
+}
+
+/// Every token, `TOKEN` first; `None` when one of them has a problem.
+pub(super) fn tokens(environment: &Environment, findings: &mut Findings) -> Option<Vec<Credential>> {
     let take = |(direct, file): &(&'static Variable, &'static Variable)| {
         let outcome = secrets::token(environment, direct, file, findings);
         findings.take(outcome)
     };
     // Every pair is looked at, also after a problem.
     let outcomes: Vec<_> = PAIRS.iter().map(take).collect();
-    let hash = identity::token_hash(environment, findings);
-    let hash = findings.take(hash);
-    let keyring = identity::keyring(environment, findings);
-    let keyring = findings.take(keyring);
-    let allow = findings.take(identity::token_allow(environment));
     let found: Vec<_> = outcomes.into_iter().collect::<Option<_>>()?;
     let credential = |found: secrets::Found| Credential { name: found.from.name, token: found.token };
-    let tokens: Vec<_> = found.into_iter().flatten().map(credential).collect();
-    let credentials = Credentials { tokens, hash: hash?, keyring: keyring?, allow: allow? };
-    let token = credentials.tokens.iter().find(|credential| credential.name.starts_with("TOKEN"));
-    if let (Some(_), Some(_)) = (token, &credentials.hash) {
+    Some(found.into_iter().flatten().map(credential).collect())
+}
+
+/// A token stands there as itself or as its hash.
+pub(super) fn one_of(
+    tokens: &[Credential],
+    hash: Option<&identity::Hash>,
+    findings: &mut Findings,
+) -> Option<()> {
+    if hash.is_some() && tokens.iter().any(|credential| credential.name.starts_with("TOKEN")) {
         let what = "a token and a hash of one are both set";
         findings.refuse(&[&TOKEN, &TOKEN_HASH], what, "choose one and unset the other");
         return None;
     }
-    Some(credentials)
+    Some(())
 }
 
 /// What it takes to start without a credential: the switch, an environment for it, the address.
@@ -116,7 +114,7 @@ fn open(switches: &Switches<'_>, address: Option<IpAddr>, findings: &mut Finding
         what: ALLOW_UNAUTHENTICATED.name.to_owned(),
         instead: "set TOKEN_FILE and unset it",
     };
-    let permitted = permitted_here(switches, &dangerous, findings);
+    let permitted = switches.place.permit(&[dangerous], findings);
     let acknowledged = acknowledged(switches, address?, findings);
     permitted?;
     findings.warn(
@@ -128,56 +126,13 @@ fn open(switches: &Switches<'_>, address: Option<IpAddr>, findings: &mut Finding
     acknowledged
 }
 
-/// What is for the environments that are listed for it.
-struct Dangerous {
-    variable: &'static Variable,
-    what: String,
-    instead: &'static str,
-}
-
 /// A key whose limits are not enforced, where there is one.
-fn watched(environment: &Environment, credentials: &Credentials) -> Option<Dangerous> {
-    let mut keys = credentials.keyring.iter().flat_map(Keyring::iter);
+pub(super) fn watched(environment: &Environment, keyring: Option<&Keyring>) -> Option<Dangerous> {
+    let mut keys = keyring.into_iter().flat_map(Keyring::iter);
     let key = keys.find(|key| key.options.grant.mode == Mode::Audit)?;
     let (variable, _) = identity::keys_file(environment).ok().flatten()?;
     let what = format!("mode=\"audit\" of key {}, whose limits are told and not enforced,", key.id);
     Some(Dangerous { variable, what, instead: "take it off the key's line" })
-}
-
-fn permitted_here(switches: &Switches<'_>, dangerous: &Dangerous, findings: &mut Findings) -> Option<()> {
-    let Dangerous { variable, what, instead } = dangerous;
-    let listed = switches.is_listed()?;
-    let here = quoted(switches.environment?);
-    match (listed, switches.everywhere?) {
-        (true, false) => Some(()),
-        (true, true) => {
-            let why = format!("the environment {here} is listed in ALLOW_IN_ENVIRONMENTS already");
-            findings.no_effect(&ALLOW_IN_PRODUCTION, why);
-            Some(())
-        }
-        (false, true) => {
-            findings.warn(
-                "config.allow_in_production",
-                &[&ALLOW_IN_PRODUCTION],
-                format!("{what} is in use in the environment {here}"),
-                *instead,
-            );
-            Some(())
-        }
-        (false, false) => {
-            let names: Vec<_> = switches.listed.iter().flatten().map(|name| quoted(name)).collect();
-            let names = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
-            findings.refuse(
-                &[*variable, &LOOKOUT_ENV],
-                format!("{what} is refused in the environment {here}; it is allowed in: {names}"),
-                format!(
-                    "{instead}; or set LOOKOUT_ENV=Development where that is true, list the environment in \
-                     ALLOW_IN_ENVIRONMENTS, or override with ALLOW_IN_PRODUCTION=true"
-                ),
-            );
-            None
-        }
-    }
 }
 
 /// Beyond loopback it takes a second word.

@@ -1,10 +1,12 @@
 //! Every guard: what it keeps out, how it stands, what lifts it.
 
+use super::edge;
 use super::environment::Environment;
 use super::exposure::Switches;
 use super::findings::Findings;
 use super::listener::{bind_address, is_loopback};
 use super::parse::{list, quoted, switch};
+use super::place::Place;
 use super::variables::{
     ALLOW_NON_LOOPBACK, ALLOWED_ORIGINS, AUTHORIZED_KEYS, AUTHORIZED_KEYS_FILE, DD_AGENT_SECRET,
     DD_AGENT_SECRET_FILE, TLS_CERT, TLS_KEY, TOKEN, TOKEN_FILE, TOKEN_HASH, TOKEN_HASH_FILE, Variable,
@@ -17,8 +19,22 @@ pub(super) struct Guard {
     pub(super) lifted_by: &'static str,
 }
 
-/// How every guard stands in this environment. Problems are told by the reading itself.
+/// How every guard of this environment's mode stands. Problems are told by the reading itself.
 pub(super) fn guards(environment: &Environment) -> Vec<Guard> {
+    let of_mode = if edge::is_meant(environment) { edge::guards(environment) } else { standard(environment) };
+    let of_both = [
+        Guard {
+            what: "no requests from foreign web origins",
+            state: origins(environment),
+            lifted_by: "ALLOWED_ORIGINS=…",
+        },
+        Guard { what: "no secret file that others may change", state: "on".to_owned(), lifted_by: "nothing" },
+        Guard { what: "no variable that would be disregarded", state: "on".to_owned(), lifted_by: "nothing" },
+    ];
+    of_mode.into_iter().chain(of_both).collect()
+}
+
+fn standard(environment: &Environment) -> Vec<Guard> {
     let scratch = &mut Findings::default();
     let switches = Switches::read(environment, scratch);
     let is_beyond = bind_address(environment).ok().map(|ip| !is_loopback(ip));
@@ -47,7 +63,7 @@ pub(super) fn guards(environment: &Environment) -> Vec<Guard> {
         },
         Guard {
             what: "  only in listed environments",
-            state: listed_environments(&switches),
+            state: listed_environments(&switches.place),
             lifted_by: "ALLOW_IN_ENVIRONMENTS=…, ALLOW_IN_PRODUCTION=true",
         },
         Guard {
@@ -55,13 +71,6 @@ pub(super) fn guards(environment: &Environment) -> Vec<Guard> {
             state: plain_http(environment, is_beyond),
             lifted_by: "ALLOW_NON_LOOPBACK=true",
         },
-        Guard {
-            what: "no requests from foreign web origins",
-            state: origins(environment),
-            lifted_by: "ALLOWED_ORIGINS=…",
-        },
-        Guard { what: "no secret file that others may change", state: "on".to_owned(), lifted_by: "nothing" },
-        Guard { what: "no variable that would be disregarded", state: "on".to_owned(), lifted_by: "nothing" },
     ]
 }
 
@@ -88,9 +97,8 @@ fn beyond_loopback(is_beyond: Option<bool>, remote: Option<bool>) -> String {
     }
 }
 
-fn listed_environments(switches: &Switches<'_>) -> String {
-    let (Some(here), Some(is_listed), Some(everywhere)) =
-        (switches.environment, switches.is_listed(), switches.everywhere)
+pub(super) fn listed_environments(place: &Place<'_>) -> String {
+    let (Some(here), Some(is_listed), Some(everywhere)) = (place.name, place.is_listed(), place.everywhere)
     else {
         return malformed();
     };
@@ -118,7 +126,7 @@ fn origins(environment: &Environment) -> String {
     }
 }
 
-fn malformed() -> String {
+pub(super) fn malformed() -> String {
     "unclear, see the problems".to_owned()
 }
 
@@ -180,6 +188,15 @@ mod tests {
             "on, TLS is spoken",
         ];
         assert_eq!(states[..4], expected);
+    }
+
+    #[test]
+    fn edge_mode_has_guards_of_its_own_beside_those_of_both() {
+        let whats = |values| guards(&Environment::of(values)).into_iter().map(|guard| guard.what).collect();
+        let (standard, edge): (Vec<_>, Vec<_>) = (whats(&[]), whats(&[("DRYDOCK_URL", "wss://a")]));
+        assert_eq!(standard[4..], edge[7..]);
+        assert!(standard.iter().chain(&edge).all(|what| what.len() <= 40), "a column has room for 40");
+        assert!(edge.contains(&"no socket that listens") && !standard.contains(&"no socket that listens"));
     }
 
     #[test]

@@ -5,14 +5,14 @@ use std::path::Path;
 use super::environment::Environment;
 use super::findings::{Findings, Problem, Warning};
 use super::listener::path;
-use super::parse::{list, number, quoted};
+use super::parse::{list, number, quoted, value};
 use super::secrets;
 use super::variables::{
     AGENT_ID, AUTHORIZED_KEYS, AUTHORIZED_KEYS_FILE, DD_AGENT_SECRET, DD_AGENT_SECRET_FILE, ENROLLMENT_TOKEN,
     ENROLLMENT_TOKEN_FILE, MAX_CLOCK_SKEW_SECONDS, NONCE_LRU_SIZE, TOKEN, TOKEN_ALLOW, TOKEN_FILE,
     TOKEN_HASH, TOKEN_HASH_FILE, TRUSTED_PROXIES, Variable,
 };
-use crate::auth::{Class, Classes, EnrollmentTerms, Keyring, Network, Phc};
+use crate::auth::{self, Class, Classes, EnrollmentTerms, Exposure, Keyring, Network, Phc};
 use crate::limits::{AGENT_ID_BYTES_MAX, CLOCK_SKEW_CEILING, KEYRING_FILE_BYTES_MAX, NONCES_PER_KEY_CEILING};
 use crate::secret::Secret;
 use crate::sys::files::{self, Concern};
@@ -32,14 +32,14 @@ pub(super) fn token_hash(
     Ok(Some((found.from.name, phc, found.token)))
 }
 
-/// What every token grants.
-pub(super) fn token_allow(environment: &Environment) -> Result<Classes, Problem> {
-    let text = environment.text(&TOKEN_ALLOW)?.unwrap_or_else(|| TOKEN_ALLOW.default_value());
+/// What every token grants, or the controller has.
+pub(super) fn classes(environment: &Environment, variable: &'static Variable) -> Result<Classes, Problem> {
+    let text = value(environment, variable)?;
     Classes::parse(text).ok_or_else(|| {
         let what = format!("{} is no list of classes", quoted(text));
         let names: Vec<_> = Class::EVERY.iter().map(|class| class.name()).collect();
         let remedy = format!("list some, each once, with commas and no spaces: {}", names.join(", "));
-        Problem::new(&[&TOKEN_ALLOW], what, remedy)
+        Problem::new(&[variable], what, remedy)
     })
 }
 
@@ -114,7 +114,7 @@ pub(crate) fn tokens_of(environment: &Environment) -> Result<Option<(Vec<&'stati
     if names.is_empty() && !environment.is_set(&TOKEN_ALLOW) {
         return Ok(None);
     }
-    Ok(Some((names, token_allow(environment)?)))
+    Ok(Some((names, classes(environment, &TOKEN_ALLOW)?)))
 }
 
 /// The one-time token, and the file its key goes to.
@@ -137,13 +137,34 @@ pub(super) fn enrollment(
     }
 }
 
-pub(super) fn skew(environment: &Environment) -> Result<u64, Problem> {
-    number(environment, &MAX_CLOCK_SKEW_SECONDS, 1..=CLOCK_SKEW_CEILING)
+/// What surrounds credentials and signatures, wherever they are checked.
+#[derive(Clone)]
+pub(super) struct Around {
+    skew_secs: u64,
+    nonces_per_key: usize,
+    audience: Option<String>,
+    trusted_proxies: Vec<Network>,
 }
 
-pub(super) fn nonces(environment: &Environment) -> Result<usize, Problem> {
-    let most = u64::try_from(NONCES_PER_KEY_CEILING).unwrap_or(u64::MAX);
-    number(environment, &NONCE_LRU_SIZE, 1..=most)
+impl Around {
+    pub(super) fn read(environment: &Environment, findings: &mut Findings) -> Option<Self> {
+        let skew = findings.take(number(environment, &MAX_CLOCK_SKEW_SECONDS, 1..=CLOCK_SKEW_CEILING));
+        let most = u64::try_from(NONCES_PER_KEY_CEILING).unwrap_or(u64::MAX);
+        let nonces = findings.take(number(environment, &NONCE_LRU_SIZE, 1..=most));
+        let audience = findings.take(agent_id(environment));
+        let trusted_proxies = trusted_proxies(environment, findings);
+        Some(Self {
+            skew_secs: skew?,
+            nonces_per_key: nonces?,
+            audience: audience?,
+            trusted_proxies: trusted_proxies?,
+        })
+    }
+
+    pub(super) fn of(self, exposure: Exposure, enrollment: Option<EnrollmentTerms>) -> auth::Settings {
+        let Self { skew_secs, nonces_per_key, audience, trusted_proxies } = self;
+        auth::Settings { exposure, skew_secs, nonces_per_key, audience, trusted_proxies, enrollment }
+    }
 }
 
 /// What version 3 signatures name the agent by; without it they cannot be good.
@@ -158,7 +179,7 @@ pub(super) fn agent_id(environment: &Environment) -> Result<Option<String>, Prob
     Err(Problem::new(&[&AGENT_ID], what, remedy))
 }
 
-pub(super) fn trusted_proxies(environment: &Environment, findings: &mut Findings) -> Option<Vec<Network>> {
+fn trusted_proxies(environment: &Environment, findings: &mut Findings) -> Option<Vec<Network>> {
     let items = findings.take(list(environment, &TRUSTED_PROXIES))?;
     let network = |item: &str| {
         Network::parse(item).map_err(|bad| {
@@ -173,7 +194,7 @@ pub(super) fn trusted_proxies(environment: &Environment, findings: &mut Findings
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::{Config, specimens};
+    use crate::config::{Config, Mode, specimens};
 
     fn problem(values: &[(&str, &str)]) -> String {
         let problems = Config::read(&Environment::of(values)).err().unwrap();
@@ -214,7 +235,8 @@ mod tests {
         for (variable, is_offered) in [(Some(token), true), (None, false)] {
             let values: Vec<_> = variable.into_iter().chain([("AUTHORIZED_KEYS", keys)]).collect();
             let config = Config::read(&Environment::of(&values)).ok().unwrap();
-            assert_eq!(config.server.auth.enrollment.is_some(), is_offered);
+            let Mode::Standard(server) = config.mode else { panic!("edge mode without a controller") };
+            assert_eq!(server.auth.enrollment.is_some(), is_offered);
         }
         let told = problem(&[("TOKEN", "0123456789abcdef"), token]);
         assert!(

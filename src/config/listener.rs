@@ -5,13 +5,14 @@ use std::path::Path;
 
 use super::environment::Environment;
 use super::findings::{Findings, Problem};
+use super::identity::{self, Around};
 use super::parse::{list, number, quoted, switch, value};
 use super::variables::{
     ALLOW_NON_LOOPBACK, ALLOWED_ORIGINS, BIND_ADDRESS, CLIENT_CA, CONNECTIONS_MAX, PORT, TLS_CERT, TLS_KEY,
     Variable,
 };
-use super::{exposure, identity, origins};
-use crate::auth;
+use super::{exposure, origins};
+use crate::api::Surface;
 use crate::limits::CONNECTIONS_CEILING;
 use crate::net::tls::{Acceptor, Clients};
 use crate::server::Settings;
@@ -20,30 +21,20 @@ pub(super) fn read(environment: &Environment, findings: &mut Findings) -> Option
     let ip = findings.take(bind_address(environment));
     let port = findings.take(port(environment));
     let tls = tls(environment, findings);
-    let skew_secs = findings.take(identity::skew(environment));
-    let nonces_per_key = findings.take(identity::nonces(environment));
-    let audience = findings.take(identity::agent_id(environment));
-    let trusted_proxies = identity::trusted_proxies(environment, findings);
+    let around = Around::read(environment, findings);
     let enrollment = identity::enrollment(environment, findings);
     let enrollment = findings.take(enrollment);
     let most = u64::try_from(CONNECTIONS_CEILING).unwrap_or(u64::MAX);
     let connections_max = findings.take(number(environment, &CONNECTIONS_MAX, 1..=most));
     let exposure = exposure::read(environment, ip, findings);
     let allowed_origins = allowed_origins(environment, findings);
-    let silenced = findings.take(switch(environment, &ALLOW_NON_LOOPBACK));
-    let (address, tls) = (SocketAddr::new(ip?, port?), tls?);
-    if tls.is_none() && silenced == Some(false) && !is_loopback(address.ip()) {
-        plain_http(address, findings);
-    }
-    let auth = auth::Settings {
-        exposure: exposure?,
-        skew_secs: skew_secs?,
-        nonces_per_key: nonces_per_key?,
-        audience: audience?,
-        trusted_proxies: trusted_proxies?,
-        enrollment: enrollment?,
-    };
-    Some(Settings { address, tls, connections_max: connections_max?, auth, allowed_origins })
+    let address = ip.zip(port).map(SocketAddr::from);
+    let plain = address.filter(|_| matches!(tls, Some(None)));
+    plain_http(environment, plain, (&BIND_ADDRESS, "BIND_ADDRESS=127.0.0.1"), findings);
+    let (address, tls) = (address?, tls?);
+    let auth = around?.of(exposure?, enrollment?);
+    let (connections_max, surface) = (connections_max?, Surface::Whole);
+    Some(Settings { address, tls, connections_max, auth, allowed_origins, surface })
 }
 
 /// `localhost` is spelt out, because what it means elsewhere is decided elsewhere.
@@ -77,7 +68,7 @@ pub(super) fn is_loopback(address: IpAddr) -> bool {
 }
 
 /// Both or neither; the inner `None` is plain HTTP.
-fn tls(environment: &Environment, findings: &mut Findings) -> Option<Option<Acceptor>> {
+pub(super) fn tls(environment: &Environment, findings: &mut Findings) -> Option<Option<Acceptor>> {
     let (cert, key) = (path(environment, &TLS_CERT), path(environment, &TLS_KEY));
     let (cert, key) = (findings.take(cert), findings.take(key));
     let (cert, key) = match (cert?, key?) {
@@ -137,20 +128,34 @@ pub(super) fn path<'e>(
     Ok(text.map(Path::new))
 }
 
-fn allowed_origins(environment: &Environment, findings: &mut Findings) -> Vec<String> {
+pub(super) fn allowed_origins(environment: &Environment, findings: &mut Findings) -> Vec<String> {
     let items = findings.take(list(environment, &ALLOWED_ORIGINS)).unwrap_or_default();
     items.into_iter().filter_map(|item| findings.take(origins::origin(item))).collect()
 }
 
-fn plain_http(address: SocketAddr, findings: &mut Findings) {
+/// Warns of what can be read on the way, unless that is silenced. `bound` says where we listen, and
+/// `near` would keep it on loopback.
+pub(super) fn plain_http(
+    environment: &Environment,
+    address: Option<SocketAddr>,
+    (bound, near): (&'static Variable, &str),
+    findings: &mut Findings,
+) {
+    let silenced = findings.take(switch(environment, &ALLOW_NON_LOOPBACK));
+    let Some(address) = address.filter(|address| silenced == Some(false) && !is_loopback(address.ip()))
+    else {
+        return;
+    };
     findings.warn(
         "config.plain_http",
-        &[&BIND_ADDRESS],
+        &[bound],
         format!(
             "plain HTTP on {address}, beyond loopback: whoever is on the path reads the token and can use it"
         ),
-        "set TLS_CERT and TLS_KEY; or BIND_ADDRESS=127.0.0.1 behind something that speaks TLS; or, where the \
-         network is trusted, ALLOW_NON_LOOPBACK=true, which silences this",
+        format!(
+            "set TLS_CERT and TLS_KEY; or {near} behind something that speaks TLS; or, where the network is \
+             trusted, ALLOW_NON_LOOPBACK=true, which silences this"
+        ),
     );
 }
 

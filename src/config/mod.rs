@@ -2,6 +2,7 @@
 
 mod about;
 mod columns;
+mod edge;
 mod engine;
 mod environment;
 mod explain;
@@ -12,6 +13,7 @@ mod identity;
 mod listener;
 mod origins;
 mod parse;
+mod place;
 mod probe;
 mod secrets;
 #[cfg(test)]
@@ -23,6 +25,7 @@ mod variables;
 use crate::{api, docker, host, log, server};
 
 pub(crate) use columns::columns;
+pub(crate) use edge::Edge;
 pub(crate) use environment::Environment;
 pub(crate) use explain::explain;
 pub(crate) use findings::{Problem, Warning};
@@ -35,12 +38,21 @@ use variables::{LOG_LEVEL, Section, TABLE};
 /// Everything the agent is told at its start.
 pub(crate) struct Config {
     pub(crate) level: log::Level,
-    pub(crate) server: server::Settings,
+    pub(crate) mode: Mode,
     pub(crate) docker: docker::Settings,
     pub(crate) about: api::About,
     pub(crate) host: host::Settings,
     /// What works and still should be known; for the log, at each start.
     pub(crate) warnings: Vec<Warning>,
+}
+
+/// Who calls whom.
+#[expect(clippy::large_enum_variant, reason = "there is one at the start and one at each reload")]
+pub(crate) enum Mode {
+    /// Whoever reaches the listener calls the agent.
+    Standard(server::Settings),
+    /// The agent calls its controller, and nobody calls the agent.
+    Edge(Box<Edge>),
 }
 
 const LEVELS: &[(&str, log::Level)] = &[
@@ -56,8 +68,8 @@ impl Config {
         let (settings, findings) = read(environment);
         match settings {
             Some(settings) if findings.problems.is_empty() => {
-                let Settings { level, server, docker, about, host } = settings;
-                Ok(Self { level, server, docker, about, host, warnings: findings.warnings })
+                let Settings { level, mode, docker, about, host } = settings;
+                Ok(Self { level, mode, docker, about, host, warnings: findings.warnings })
             }
             _ => Err(findings.problems),
         }
@@ -66,7 +78,7 @@ impl Config {
 
 struct Settings {
     level: log::Level,
-    server: server::Settings,
+    mode: Mode,
     docker: docker::Settings,
     about: api::About,
     host: host::Settings,
@@ -75,30 +87,30 @@ struct Settings {
 /// The settings are `None` only after a problem.
 fn read(environment: &Environment) -> (Option<Settings>, Findings) {
     let mut findings = Findings::default();
-    let server = listener::read(environment, &mut findings);
+    let mode = match edge::is_meant(environment) {
+        true => edge::read(environment, &mut findings).map(|edge| Mode::Edge(Box::new(edge))),
+        false => listener::read(environment, &mut findings).map(Mode::Standard),
+    };
     let docker = engine::read(environment, &mut findings);
     let level = findings.take(parse::choice(environment, &LOG_LEVEL, LEVELS));
     let about = about::read(environment, &mut findings);
     let host = about::host(environment, &mut findings);
-    not_in_this_version(environment, &mut findings);
+    without_effect(environment, &mut findings);
     let settings =
-        || Some(Settings { level: level?, server: server?, docker: docker?, about: about?, host: host? });
+        || Some(Settings { level: level?, mode: mode?, docker: docker?, about: about?, host: host? });
     (settings(), findings)
 }
 
-/// What this version does not do must not seem to be done.
-fn not_in_this_version(environment: &Environment, findings: &mut Findings) {
+/// What this version or this mode does not do must not seem to be done.
+fn without_effect(environment: &Environment, findings: &mut Findings) {
     for variable in TABLE.iter().filter(|variable| environment.is_set(variable)) {
         match variable.section {
             Section::Refused => {
                 let what = "this version of Lookout does not have it, and would run without what it asks for";
                 findings.refuse(&[variable], what, "unset it");
             }
-            Section::Edge => {
-                findings.no_effect(
-                    variable,
-                    "it acts in edge mode only, which this version of Lookout does not have",
-                );
+            Section::Edge if !edge::is_meant(environment) => {
+                findings.no_effect(variable, "it acts in edge mode only, and DRYDOCK_URL is not set");
             }
             Section::Idle => {
                 findings.no_effect(variable, "this version of Lookout does not have what it is for")
@@ -108,7 +120,9 @@ fn not_in_this_version(environment: &Environment, findings: &mut Findings) {
             | Section::Guards
             | Section::Engine
             | Section::Telling
-            | Section::Output => {}
+            | Section::Output
+            | Section::Edge
+            | Section::Proxies => {}
         }
     }
 }

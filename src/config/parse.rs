@@ -85,11 +85,21 @@ pub(super) fn quoted(value: &str) -> String {
     format!("{short:?}")
 }
 
-/// The same for where it stands alone.
-pub(super) fn unquoted(value: &str) -> String {
-    let quoted = quoted(value);
+/// A quoted value for where it stands alone.
+pub(super) fn unquoted(quoted: &str) -> String {
     let open = quoted.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
-    open.unwrap_or(&quoted).to_owned()
+    open.unwrap_or(quoted).to_owned()
+}
+
+/// The same for an address, which may have lost its scheme and hold a password all the same.
+pub(super) fn quoted_address(value: &str) -> String {
+    let open = if value.contains("://") { value.to_owned() } else { without_scheme_and_secrets(value) };
+    quoted(&open)
+}
+
+fn without_scheme_and_secrets(value: &str) -> String {
+    let open = without_url_secrets(&format!("://{value}"));
+    open.strip_prefix("://").unwrap_or(&open).to_owned()
 }
 
 /// User, password and query of a URL may be secrets.
@@ -187,5 +197,13 @@ mod tests {
             assert_eq!(quoted(value), shown);
         }
         assert_eq!(quoted(&"é".repeat(500)).chars().count(), QUOTED_CHARS_MAX + 3);
+        for (value, shown) in [
+            ("user:p/a@ss@host:3128/path?token=x", r#""***@host:3128/path?***""#),
+            ("wss:/user:pass@host", r#""***@host""#),
+            ("http://user:pass@host", r#""http://***@host""#),
+            ("host:3128", r#""host:3128""#),
+        ] {
+            assert_eq!(quoted_address(value), shown);
+        }
     }
 }

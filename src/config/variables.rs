@@ -1,6 +1,8 @@
 //! The table of every variable: its name, what it means, what holds without it, whether it is secret.
 
-use self::Holds::{Plain, Secret, SecretPath};
+use std::borrow::Cow;
+
+use self::Holds::{Address, Plain, Secret, SecretPath};
 use self::Otherwise::{Nothing, Value, Words};
 
 /// One variable. Nothing reads the environment but through one of these.
@@ -23,8 +25,11 @@ pub(crate) enum Section {
     /// What the agent tells of itself and its host.
     Telling,
     Output,
-    /// Acts in edge mode only, which this version does not have. Setting it is warned about.
+    /// Acts in edge mode only. Setting it in standard mode is warned about.
     Edge,
+    /// Acts in edge mode only, and is usually set for a whole host: nobody is warned. Also read by
+    /// its name in lower case.
+    Proxies,
     /// Not in this version, and somebody who sets it relies on it. Setting it is refused.
     Refused,
     /// Not in this version, and nobody comes to harm by that. Setting it is warned about.
@@ -35,6 +40,8 @@ pub(crate) enum Section {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Holds {
     Plain,
+    /// An address, in which a user and a password may stand.
+    Address,
     Secret,
     /// A path; what does not look like one may be the secret itself, set by mistake.
     SecretPath,
@@ -58,6 +65,13 @@ impl Variable {
             Nothing | Words(_) => "",
         }
     }
+
+    /// Every name it is read by; the first that is set counts. Programs that go through proxies know
+    /// their variables in lower case, too, and believe that first.
+    pub(crate) fn names(&self) -> Vec<Cow<'static, str>> {
+        let lower = (self.section == Section::Proxies).then(|| Cow::Owned(self.name.to_ascii_lowercase()));
+        lower.into_iter().chain([Cow::Borrowed(self.name)]).collect()
+    }
 }
 
 impl Section {
@@ -69,7 +83,8 @@ impl Section {
             Self::Engine => "The Engine",
             Self::Telling => "What is told",
             Self::Output => "Output",
-            Self::Edge => "Edge mode, which this version does not have: no effect",
+            Self::Edge => "Edge mode, which DRYDOCK_URL switches on",
+            Self::Proxies => "Proxies on the way to the controller",
             Self::Refused => "Not in this version: refused when set",
             Self::Idle => "Not in this version: no effect",
         }
@@ -148,20 +163,30 @@ variables! {
         NO_COLOR: Plain, Nothing, "nothing is ever coloured, with or without it";
     }
     Edge {
-        HEARTBEAT_INTERVAL: Plain, Value("30"), "seconds between two pings of the controller";
-        WELCOME_TIMEOUT: Plain, Value("30"), "seconds the controller may take to welcome us";
-        RECONNECT_DELAY: Plain, Value("1"), "seconds before the first new attempt";
-        MAX_RECONNECT_DELAY: Plain, Value("60"), "seconds before any later attempt, at most";
+        DRYDOCK_URL: Address, Nothing, "the controller to call: wss://host[:port][/prefix]";
+        EDGE_PROTOCOL: Plain, Value("auto"), "how it is spoken to: auto, lookout or portwing";
+        PRIVATE_KEY_FILE: SecretPath, Nothing, "PEM file: the key that the controller knows us by";
+        EDGE_ALLOW: Plain, Value("all"), "classes that the controller has, comma separated";
+        EDGE_REQUIRE_SIGNATURE: Plain, Value("false"), "take from it only what an authorized key signed";
+        EDGE_HEADERS_FILE: SecretPath, Nothing, "file of fields for who stands before the controller";
+        CA_CERT: Plain, Words("the system's authorities"), "PEM file: who must have signed its certificate";
         TLS_SKIP_VERIFY: Plain, Value("false"), "do not check the controller's certificate";
+        HEARTBEAT_INTERVAL: Plain, Value("30"), "seconds between two signs of life, 1 to 3600";
+        WELCOME_TIMEOUT: Plain, Value("30"), "seconds it may take to welcome us, 1 to 600";
+        RECONNECT_DELAY: Plain, Value("1"), "seconds before the first new attempt, 1 to 3600";
+        MAX_RECONNECT_DELAY: Plain, Value("60"), "seconds before any later one at most, 1 to 86400";
+        OPERATIONS_ADDRESS: Plain, Nothing, "where health and metrics listen: address:port";
+    }
+    Proxies {
+        HTTPS_PROXY: Address, Nothing, "proxy to a wss:// controller; https_proxy wins";
+        HTTP_PROXY: Address, Nothing, "proxy to a ws:// controller; http_proxy wins";
+        ALL_PROXY: Address, Nothing, "where that is not set; all_proxy wins";
+        NO_PROXY: Plain, Nothing, "hosts reached without a proxy; no_proxy wins";
     }
     Refused {
         AUDIT_LOG: Plain, Nothing, "stdout, stderr or a path: where the audit trail goes";
         AUDIT_BUFFER_SIZE: Plain, Value("256"), "audit records that are kept in memory";
         AUDIT_REQUIRED: Plain, Value("false"), "refuse what cannot be audited";
-        DRYDOCK_URL: Plain, Nothing, "the controller to call: edge mode";
-        PRIVATE_KEY_FILE: SecretPath, Nothing, "the key we sign with in edge mode";
-        CA_CERT: Plain, Nothing, "PEM file: who may have signed the controller's certificate";
-        OPERATIONS_ADDRESS: Plain, Nothing, "where health and metrics listen in edge mode";
     }
     Idle {
         STACKS_DIR: Plain, Value("/data/stacks"), "where stacks are kept";
@@ -176,6 +201,7 @@ mod tests {
     use super::*;
     use crate::limits::{
         CLOCK_SKEW_CEILING, CLOCK_SKEW_SECS, CONNECTIONS_CEILING, CONNECTIONS_MAX as CONNECTIONS,
+        EDGE_FIRST_DELAY_CEILING, EDGE_HEARTBEAT_CEILING, EDGE_LONGEST_DELAY_CEILING, EDGE_WELCOME_CEILING,
         ENGINE_SECS, ENGINE_SECS_CEILING, NONCES_PER_KEY_CEILING, NONCES_PER_KEY_MAX,
     };
 
@@ -197,11 +223,14 @@ mod tests {
     #[test]
     fn what_holds_a_secret_is_marked_so() {
         for row in TABLE {
-            let named = ["TOKEN", "SECRET", "KEY", "HASH"].iter().any(|word| row.name.contains(word));
+            let named =
+                ["TOKEN", "SECRET", "KEY", "HASH", "HEADERS"].iter().any(|word| row.name.contains(word));
             // Public keys, and a list of permissions.
             let harmless = row.name.starts_with("AUTHORIZED_KEYS") || row.name == "TOKEN_ALLOW";
             let is_path = row.name.ends_with("_FILE") || row.name == "TLS_KEY";
+            let is_address = row.name == "DRYDOCK_URL" || row.section == Section::Proxies;
             let holds = match (named && !harmless, is_path) {
+                (false, _) if is_address && row.name != "NO_PROXY" => Address,
                 (false, _) => Plain,
                 (true, false) => Secret,
                 (true, true) => SecretPath,
@@ -220,6 +249,22 @@ mod tests {
         assert!(MAX_CLOCK_SKEW_SECONDS.meaning.ends_with(&format!(" to {CLOCK_SKEW_CEILING}")));
         assert_eq!(NONCE_LRU_SIZE.default_value(), NONCES_PER_KEY_MAX.to_string());
         assert!(NONCE_LRU_SIZE.meaning.ends_with(&format!(" to {NONCES_PER_KEY_CEILING}")));
+        for (row, ceiling) in [
+            (&HEARTBEAT_INTERVAL, EDGE_HEARTBEAT_CEILING),
+            (&WELCOME_TIMEOUT, EDGE_WELCOME_CEILING),
+            (&RECONNECT_DELAY, EDGE_FIRST_DELAY_CEILING),
+            (&MAX_RECONNECT_DELAY, EDGE_LONGEST_DELAY_CEILING),
+        ] {
+            assert!(row.meaning.ends_with(&format!(", 1 to {ceiling}")), "{}", row.name);
+        }
+    }
+
+    #[test]
+    fn proxies_alone_go_by_two_names() {
+        assert_eq!(HTTPS_PROXY.names(), ["https_proxy", "HTTPS_PROXY"]);
+        assert_eq!(PORT.names(), ["PORT"]);
+        let both = TABLE.iter().filter(|row| row.names().len() > 1);
+        assert!(both.map(|row| row.name).eq(["HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY", "NO_PROXY"]));
     }
 
     /// The names of the reference of variables; a row that is dropped or forgotten is seen here.
@@ -227,15 +272,17 @@ mod tests {
     fn the_table_is_complete() {
         let mut names: Vec<_> = TABLE.iter().map(|row| row.name).collect();
         names.sort_unstable();
-        let expected = "ADAPTER AGENT_ID AGENT_NAME ALLOWED_ORIGINS ALLOW_IN_ENVIRONMENTS ALLOW_IN_PRODUCTION \
-            ALLOW_NON_LOOPBACK ALLOW_UNAUTHENTICATED ALLOW_UNAUTHENTICATED_REMOTE AUDIT_BUFFER_SIZE AUDIT_LOG \
-            AUDIT_REQUIRED AUTHORIZED_KEYS AUTHORIZED_KEYS_FILE BIND_ADDRESS CA_CERT CLIENT_CA CONNECTIONS_MAX \
-            DD_AGENT_SECRET DD_AGENT_SECRET_FILE DD_POLL_INTERVAL DOCKER_CERT_PATH DOCKER_HOST DOCKER_SOCKET \
-            DOCKER_TLS_VERIFY DRYDOCK_URL ENROLLMENT_TOKEN ENROLLMENT_TOKEN_FILE FORCE_COLOR HEARTBEAT_INTERVAL \
-            HOME HOST_PROC LOG_LEVEL LOOKOUT_ENV MAX_CLOCK_SKEW_SECONDS MAX_RECONNECT_DELAY NONCE_LRU_SIZE NO_COLOR \
-            OPERATIONS_ADDRESS PORT PRIVATE_KEY_FILE RECONNECT_DELAY REQUEST_TIMEOUT SKIP_DF_COLLECTION \
-            STACKS_DIR TLS_CERT TLS_KEY TLS_SKIP_VERIFY TOKEN TOKEN_ALLOW TOKEN_FILE TOKEN_HASH \
-            TOKEN_HASH_FILE TRUSTED_PROXIES WELCOME_TIMEOUT";
+        let expected = "ADAPTER AGENT_ID AGENT_NAME ALLOWED_ORIGINS ALLOW_IN_ENVIRONMENTS \
+            ALLOW_IN_PRODUCTION ALLOW_NON_LOOPBACK ALLOW_UNAUTHENTICATED ALLOW_UNAUTHENTICATED_REMOTE \
+            ALL_PROXY AUDIT_BUFFER_SIZE AUDIT_LOG AUDIT_REQUIRED AUTHORIZED_KEYS AUTHORIZED_KEYS_FILE \
+            BIND_ADDRESS CA_CERT CLIENT_CA CONNECTIONS_MAX DD_AGENT_SECRET DD_AGENT_SECRET_FILE \
+            DD_POLL_INTERVAL DOCKER_CERT_PATH DOCKER_HOST DOCKER_SOCKET DOCKER_TLS_VERIFY DRYDOCK_URL \
+            EDGE_ALLOW EDGE_HEADERS_FILE EDGE_PROTOCOL EDGE_REQUIRE_SIGNATURE ENROLLMENT_TOKEN \
+            ENROLLMENT_TOKEN_FILE FORCE_COLOR HEARTBEAT_INTERVAL HOME HOST_PROC HTTPS_PROXY HTTP_PROXY \
+            LOG_LEVEL LOOKOUT_ENV MAX_CLOCK_SKEW_SECONDS MAX_RECONNECT_DELAY NONCE_LRU_SIZE NO_COLOR \
+            NO_PROXY OPERATIONS_ADDRESS PORT PRIVATE_KEY_FILE RECONNECT_DELAY REQUEST_TIMEOUT \
+            SKIP_DF_COLLECTION STACKS_DIR TLS_CERT TLS_KEY TLS_SKIP_VERIFY TOKEN TOKEN_ALLOW TOKEN_FILE \
+            TOKEN_HASH TOKEN_HASH_FILE TRUSTED_PROXIES WELCOME_TIMEOUT";
         assert_eq!(names, expected.split_whitespace().collect::<Vec<_>>());
     }
 }

@@ -45,6 +45,7 @@ mod departures;
 mod drydock;
 mod drydock_events;
 mod drydock_sequence;
+mod edge_config;
 mod enroll;
 mod environment;
 mod faults;
