@@ -1,5 +1,9 @@
 //! Every bound in the program, with the reason for its size and what happens when it is reached.
 
+mod edge;
+
+pub(crate) use edge::*;
+
 // --- connections ---------------------------------------------------------------------------------
 
 /// Connections served at once, unless `CONNECTIONS_MAX` says otherwise: far above what one host's
@@ -337,3 +341,4 @@ const _: () = assert!(ARGON2_MEMORY_KIB <= ARGON2_MEMORY_KIB_MAX && ARGON2_MEMOR
 const _: () = assert!(TOOL_LINES <= TOOL_LINES_MAX && TOOL_LINE_BYTES_MAX < TOOL_LOGS_BYTES_MAX);
 const _: () = assert!(HOST_FIRST_MILLIS < HOST_WAIT_MILLIS && HOST_TICK_SECS < HOST_ASKED_SECS);
 const _: () = assert!(MEASURE_SECS < SCRAPE_SECS, "one that hangs does not take the time of all");
+const _: () = assert!(STRANGERS_PER_PEER_MAX < OPERATIONS_CONNECTIONS_MAX, "nor every place there");
