@@ -29,7 +29,7 @@
 //! | 10 | `cli`: subcommands; `main` calls it |
 //! | 9 | `run`: builds, starts, waits, drains |
 //! | 8 | `config`: knows every room's settings; no room knows it |
-//! | 7 | `server`: standard mode |
+//! | 7 | `server`: standard mode · `edge`: edge mode |
 //! | 6 | `api`: routes and handlers |
 //! | 5 | `policy`: what a caller may do · `inventory`: the containers as a controller wants them |
 //! | 4 | `docker`: the Engine · `auth`: who is calling · `host`: this machine, in figures |
@@ -47,6 +47,7 @@ mod cli;
 mod clock;
 mod config;
 mod docker;
+mod edge;
 mod exit;
 mod host;
 mod http;

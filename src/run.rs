@@ -5,19 +5,23 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::api::Agent;
-use crate::auth::{Exposure, Grant, Keyring};
+use crate::api::{Agent, Tunnel};
+use crate::auth::{self, Exposure, Grant, Keyring};
 use crate::clock::Deadline;
-use crate::config::{Config, Problem};
+use crate::config::{Config, Edge, Mode, Problem};
 use crate::docker::Docker;
+use crate::edge;
 use crate::exit::SOFTWARE;
 use crate::host::Host;
 use crate::inventory::Watcher;
-use crate::limits::{DRAIN_SECS, MEASURED_AT_ONCE_MAX, TICK_MILLIS};
+use crate::limits::{
+    DRAIN_SECS, EDGE_CALLS_MAX, EDGE_EXECS_MAX, EDGE_GOODBYE_SECS, EDGE_LOGS_MAX, MEASURED_AT_ONCE_MAX,
+    TICK_MILLIS,
+};
 use crate::log::{self, number, text};
 use crate::net::Shutdown;
 use crate::policy::words::root_equivalent;
-use crate::server::{Running, Server};
+use crate::server::{self, Server};
 use crate::sys::poll::{Watch, wait};
 use crate::sys::signals::{Signal, Signals};
 use crate::sys::sockets::raise_descriptor_limit;
@@ -29,11 +33,14 @@ pub(crate) type Reread = fn() -> Result<Config, Vec<Problem>>;
 /// Serves until a signal says stop.
 pub(crate) fn serve(config: Config, reread: Reread) -> ExitCode {
     threads::report_panics();
-    let address = config.server.address;
+    let place = match &config.mode {
+        Mode::Standard(settings) => settings.address.to_string(),
+        Mode::Edge(edge) => edge.settings.terms.url.to_string(),
+    };
     match start(config) {
         Ok(house) => live(house, reread),
         Err(error) => {
-            log::error("agent.start_failed", &[("address", text(&address)), ("error", text(&error))]);
+            log::error("agent.start_failed", &[("place", text(&place)), ("error", text(&error))]);
             ExitCode::from(SOFTWARE)
         }
     }
@@ -41,39 +48,64 @@ pub(crate) fn serve(config: Config, reread: Reread) -> ExitCode {
 
 /// Everything that runs.
 struct House {
-    running: Running,
-    /// Beside the one that accepts, with their names.
-    residents: [(&'static str, Resident); 2],
+    agent: Arc<Agent>,
+    shutdown: Shutdown,
+    /// In edge mode only for health and metrics, where they have an address.
+    listening: Option<server::Running>,
+    edge: Option<edge::Running>,
+    /// Further threads that live as long as the agent, with their names.
+    residents: Vec<(&'static str, Resident)>,
     signals: Signals,
     roots: Vec<Root>,
 }
 
 fn start(config: Config) -> io::Result<House> {
-    log::info(
-        "agent.starting",
-        &[("version", text(&env!("CARGO_PKG_VERSION"))), ("mode", text(&"standard"))],
-    );
-    let signals = Signals::catch()?;
-    let (address, most) = (config.server.address, config.server.connections_max);
-    check_descriptors(most);
-    let (docker, host) = (Arc::new(Docker::new(config.docker)), Arc::new(Host::new(config.host)));
-    let every = config.about.poll;
-    let allowed_origins = config.server.allowed_origins.clone();
-    let agent = Agent::new(Arc::clone(&docker), Arc::clone(&host), config.about, allowed_origins)?;
+    let Config { mode, docker, about, host, .. } = config;
+    let name = if matches!(mode, Mode::Edge(_)) { "edge" } else { "standard" };
+    log::info("agent.starting", &[("version", text(&env!("CARGO_PKG_VERSION"))), ("mode", text(&name))]);
+    let (signals, every) = (Signals::catch()?, about.poll);
+    let (docker, host) = (Arc::new(Docker::new(docker)), Arc::new(Host::new(host)));
+    let (server, edge, allowed_origins) = match mode {
+        Mode::Standard(settings) => {
+            check_descriptors(settings.connections_max);
+            let allowed_origins = settings.allowed_origins.clone();
+            (Some(settings), None, allowed_origins)
+        }
+        Mode::Edge(edge) => {
+            let Edge { settings, operations, allowed_origins } = *edge;
+            check_descriptors(EDGE_CALLS_MAX + EDGE_EXECS_MAX + EDGE_LOGS_MAX);
+            (operations, Some(settings), allowed_origins)
+        }
+    };
+    let roots = roots(edge.as_ref().map(|edge| &edge.auth), server.as_ref().map(|server| &server.auth));
+    let mut agent = Agent::new(Arc::clone(&docker), Arc::clone(&host), about, allowed_origins)?;
+    agent.tunnel = edge.is_some().then(Tunnel::new);
+    let agent = Arc::new(agent);
     let (shutdown, inventory) = (Shutdown::new()?, Arc::clone(&agent.inventory));
-    let tls = config.server.tls.is_some();
-    let roots = roots(&config.server.auth.exposure);
-    let running = Server::bind(config.server, agent, shutdown.clone())?.start()?;
-    log::info("server.listening", &[("address", text(&address)), ("tls", text(&tls))]);
+    let listening = server.map(|settings| listen(settings, &agent, &shutdown)).transpose()?;
     roots.iter().for_each(Root::log);
     // Its outcome is logged, and asked for again by whoever wants to know.
-    running.agent().docker.is_ready();
-    let watcher = Watcher { docker, inventory, every, shutdown };
-    let residents = [
+    agent.docker.is_ready();
+    let start = |settings| edge::Running::start(settings, Arc::clone(&agent), shutdown.clone());
+    let mut edge = edge.map(start).transpose()?;
+    let watcher = Watcher { docker, inventory, every, shutdown: shutdown.clone() };
+    let mut residents = vec![
         ("watch", Resident::start("watch", move || watcher.run())?),
         ("sample", Resident::start("sample", move || host.keep())?),
     ];
-    Ok(House { running, residents, signals, roots })
+    residents.extend(edge.iter_mut().flat_map(edge::Running::residents));
+    Ok(House { agent, shutdown, listening, edge, residents, signals, roots })
+}
+
+fn listen(
+    settings: server::Settings,
+    agent: &Arc<Agent>,
+    shutdown: &Shutdown,
+) -> io::Result<server::Running> {
+    let (address, tls) = (settings.address, settings.tls.is_some());
+    let running = Server::bind(settings, Arc::clone(agent), shutdown.clone())?.start()?;
+    log::info("server.listening", &[("address", text(&address)), ("tls", text(&tls))]);
+    Ok(running)
 }
 
 /// A credential with which its holder can become root on this host, and why.
@@ -97,17 +129,24 @@ impl Root {
     }
 }
 
+/// Of the tunnel, where there is one: what listens beside it tells nothing but health and figures.
 /// Without credentials there is none: the configuration has warned of that.
-fn roots(exposure: &Exposure) -> Vec<Root> {
-    let Exposure::Guarded(credentials) = exposure else { return Vec::new() };
-    let keys = credentials.keyring.iter().flat_map(Keyring::iter).filter_map(|key| {
+fn roots(tunnel: Option<&auth::Settings>, listener: Option<&auth::Settings>) -> Vec<Root> {
+    let (keyring, names, allow) = match tunnel.or(listener).map(|auth| &auth.exposure) {
+        None | Some(Exposure::Open(_)) => return Vec::new(),
+        Some(Exposure::Tunnel(controller)) => (&controller.keyring, vec!["controller"], controller.allow),
+        Some(Exposure::Guarded(credentials)) => {
+            let names = credentials.tokens.iter().map(|credential| credential.name);
+            let names = names.chain(credentials.hash.iter().map(|(name, ..)| *name)).collect();
+            (&credentials.keyring, names, credentials.allow)
+        }
+    };
+    let keys = keyring.iter().flat_map(Keyring::iter).filter_map(|key| {
         let why = root_equivalent(&key.options.grant)?;
         Some(Root::Key { id: key.id.to_string(), comment: key.comment.to_string(), why })
     });
-    let names = credentials.tokens.iter().map(|credential| credential.name);
-    let names = names.chain(credentials.hash.iter().map(|(name, ..)| *name));
-    let why = root_equivalent(&Grant::of(credentials.allow));
-    let tokens = names.filter_map(|name| Some(Root::Token { name, why: why.clone()? }));
+    let why = root_equivalent(&Grant::of(allow));
+    let tokens = names.into_iter().filter_map(|name| Some(Root::Token { name, why: why.clone()? }));
     keys.chain(tokens).collect()
 }
 
@@ -123,46 +162,120 @@ fn check_descriptors(connections: usize) {
     }
 }
 
-fn live(house: House, reread: Reread) -> ExitCode {
-    let House { running, residents, mut signals, mut roots } = house;
+fn live(mut house: House, reread: Reread) -> ExitCode {
     loop {
-        let [watcher, sampler] = &residents;
-        let mut watches = [
-            Watch::readable(&signals),
-            Watch::readable(&running.accepting),
-            Watch::readable(&watcher.1),
-            Watch::readable(&sampler.1),
-        ];
-        if let Err(error) = wait(&mut watches, Deadline::NEVER) {
-            log::error("agent.wait_failed", &[("error", text(&error))]);
-            return ExitCode::from(SOFTWARE);
-        }
-        let [on_signal, ended @ ..] = watches.map(|watch| watch.is_ready());
-        let names = ["accept", watcher.0, sampler.0];
-        if let Some((name, _)) = names.iter().zip(ended).find(|(_, ended)| *ended) {
+        let (on_signal, ended) = match house.wait() {
+            Ok(happened) => happened,
+            Err(error) => {
+                log::error("agent.wait_failed", &[("error", text(&error))]);
+                return ExitCode::from(SOFTWARE);
+            }
+        };
+        if let Some(name) = ended {
             // Half an agent is worse than one that is started again.
-            log::error("agent.resident_ended", &[("resident", text(name))]);
+            log::error("agent.resident_ended", &[("resident", text(&name))]);
             return ExitCode::from(SOFTWARE);
         }
         if on_signal {
-            match signals.next() {
-                Ok(Signal::Reload) => running.between_enrollments(|| reload(&running, reread, &mut roots)),
-                Ok(Signal::Stop) | Err(_) => return drain(running, &mut signals),
+            match house.signals.next() {
+                Ok(Signal::Reload) => house.reload(reread),
+                Ok(Signal::Stop) | Err(_) => return house.drain(),
             }
         }
     }
 }
 
-/// Puts what the files now say in force, whole or not at all. What the listener itself was told
-/// stays as it is until the next start.
-fn reload(running: &Running, reread: Reread, known: &mut Vec<Root>) {
+impl House {
+    /// Waits until there is a signal, or a resident ended, which is then named.
+    fn wait(&self) -> io::Result<(bool, Option<&'static str>)> {
+        let accepting = self.listening.iter().map(|running| ("accept", &running.accepting));
+        let kept = self.residents.iter().map(|(name, resident)| (*name, resident));
+        let residents: Vec<_> = accepting.chain(kept).collect();
+        let mut watches = vec![Watch::readable(&self.signals)];
+        watches.extend(residents.iter().map(|(_, resident)| Watch::readable(*resident)));
+        wait(&mut watches, Deadline::NEVER)?;
+        let mut ready = watches.iter().map(Watch::is_ready);
+        let on_signal = ready.next().unwrap_or_default();
+        let ended = residents.iter().zip(ready).find(|(_, has_ended)| *has_ended);
+        Ok((on_signal, ended.map(|((name, _), _)| *name)))
+    }
+
+    /// Lets no key in meanwhile, so that files are read and put in force as one step.
+    fn reload(&mut self, reread: Reread) {
+        let Self { agent, listening, edge, roots, .. } = self;
+        let (listening, edge) = (listening.as_ref(), edge.as_ref());
+        let mut step = || reload(agent, (listening, edge), reread, roots);
+        match listening {
+            Some(running) => running.between_enrollments(step),
+            None => step(),
+        }
+    }
+
+    /// Lets exchanges in flight finish; a second signal skips the wait.
+    fn drain(mut self) -> ExitCode {
+        log::info("agent.draining", &[("connections", number(self.connections()))]);
+        self.shutdown.begin();
+        if let Some(running) = &self.listening {
+            running.begin_to_end();
+        }
+        self.agent.host.close();
+        let secs = if self.edge.is_some() { EDGE_GOODBYE_SECS } else { DRAIN_SECS };
+        let deadline = Deadline::after_secs(secs);
+        let tick = || Deadline::after(Duration::from_millis(TICK_MILLIS));
+        while !self.has_ended(tick()) {
+            let hurried = is_told_to_stop(&mut self.signals);
+            if hurried || deadline.passed() {
+                log::warn("agent.cut_off", &[("connections", number(self.connections()))]);
+                return ExitCode::SUCCESS;
+            }
+        }
+        let returned = self.listening.is_none_or(|running| running.accepting.join());
+        log::info("agent.stopped", &[]);
+        if returned { ExitCode::SUCCESS } else { ExitCode::from(SOFTWARE) }
+    }
+
+    fn connections(&self) -> usize {
+        self.listening.as_ref().map_or(0, server::Running::connections)
+    }
+
+    /// Waits until every exchange is over and goodbye was said, or the deadline.
+    fn has_ended(&self, deadline: Deadline) -> bool {
+        let gone = |(_, resident): &(&str, Resident)| {
+            matches!(wait(&mut [Watch::readable(resident)], deadline), Ok(true))
+        };
+        self.listening.as_ref().is_none_or(|running| running.wait_ended(deadline))
+            && self.edge.as_ref().is_none_or(|edge| {
+                edge.wait_ended(deadline)
+                    && self.residents.iter().filter(|(name, _)| *name == "edge").all(gone)
+            })
+    }
+}
+
+/// Puts what the files now say in force, whole or not at all. What the listener and the tunnel
+/// themselves were told stays as it is until the next start.
+fn reload(
+    agent: &Agent,
+    (listening, edge): (Option<&server::Running>, Option<&edge::Running>),
+    reread: Reread,
+    known: &mut Vec<Root>,
+) {
     match reread() {
         Ok(config) => {
             for warning in &config.warnings {
                 warning.log();
             }
-            let roots = roots(&config.server.auth.exposure);
-            let ended = running.reload(config.server);
+            let (server, tunnel) = match config.mode {
+                Mode::Standard(settings) => (Some(settings), None),
+                Mode::Edge(edge) => (edge.operations, Some(edge.settings.auth)),
+            };
+            let roots = roots(tunnel.as_ref(), server.as_ref().map(|server| &server.auth));
+            let mut ended = 0_usize;
+            if let (Some(running), Some(settings)) = (listening, server) {
+                ended = ended.saturating_add(running.reload(settings));
+            }
+            if let (Some(running), Some(auth)) = (edge, tunnel) {
+                ended = ended.saturating_add(running.reload(auth.exposure));
+            }
             log::info("agent.reloaded", &[("ended", number(ended))]);
             if roots != *known {
                 roots.iter().for_each(Root::log);
@@ -173,28 +286,10 @@ fn reload(running: &Running, reread: Reread, known: &mut Vec<Root>) {
             for problem in &problems {
                 problem.log();
             }
-            running.agent().metrics.reload_failures.up();
+            agent.metrics.reload_failures.up();
             log::error("agent.reload_refused", &[("problems", number(problems.len()))]);
         }
     }
-}
-
-/// Lets exchanges in flight finish; a second signal skips the wait.
-fn drain(running: Running, signals: &mut Signals) -> ExitCode {
-    log::info("agent.draining", &[("connections", number(running.connections()))]);
-    running.begin_to_end();
-    running.agent().host.close();
-    let deadline = Deadline::after_secs(DRAIN_SECS);
-    while !running.wait_ended(Deadline::after(Duration::from_millis(TICK_MILLIS))) {
-        let hurried = is_told_to_stop(signals);
-        if hurried || deadline.passed() {
-            log::warn("agent.cut_off", &[("connections", number(running.connections()))]);
-            return ExitCode::SUCCESS;
-        }
-    }
-    let returned = running.accepting.join();
-    log::info("agent.stopped", &[]);
-    if returned { ExitCode::SUCCESS } else { ExitCode::from(SOFTWARE) }
 }
 
 fn is_told_to_stop(signals: &mut Signals) -> bool {
