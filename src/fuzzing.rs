@@ -48,6 +48,16 @@ pub fn target(bytes: &[u8]) {
     }
 }
 
+/// A message of a controller's.
+pub fn edge_message(bytes: &[u8]) {
+    crate::edge::fuzzing::message(bytes);
+}
+
+/// An address of a controller's, a line feed, and its answer to the upgrade.
+pub fn edge_upgrade(bytes: &[u8]) {
+    crate::edge::fuzzing::upgrade(bytes);
+}
+
 /// A file of keys: what is read can be written and read again.
 pub fn authorized_keys(bytes: &[u8]) {
     let Ok(keyring) = Keyring::parse(bytes) else { return };
