@@ -103,7 +103,7 @@ impl<'d, R: FnMut(u16, u16)> Duplex<'d, R> {
         if let Err(error) = self.wire.conn.set_nonblocking() {
             return End::Failed(format!("the stream cannot be read: {error}"));
         }
-        let (mut may_read, mut idle) = (true, Deadline::after_secs(EDGE_EXEC_IDLE_SECS));
+        let (mut may_read, mut idle) = (true, self.rest());
         loop {
             if self.inlet.is_cancelled() {
                 return End::Cancelled(self.inlet.cancelled());
@@ -118,7 +118,7 @@ impl<'d, R: FnMut(u16, u16)> Duplex<'d, R> {
                 return End::Complete;
             }
             if has_moved {
-                idle = Deadline::after_secs(EDGE_EXEC_IDLE_SECS);
+                idle = self.rest();
                 may_read = true;
                 continue;
             }
@@ -127,6 +127,11 @@ impl<'d, R: FnMut(u16, u16)> Duplex<'d, R> {
                 Err(end) => return end,
             }
         }
+    }
+
+    /// How long nothing may move. Of an upgraded stream somebody may watch the silence.
+    fn rest(&self) -> Deadline {
+        self.command.as_ref().map_or(Deadline::NEVER, |_| Deadline::after_secs(EDGE_EXEC_IDLE_SECS))
     }
 
     /// Writes what came, as far as the Engine takes it.

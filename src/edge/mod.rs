@@ -161,10 +161,10 @@ impl Edge {
         let mut backoff = Backoff::new(self.terms.first_delay, self.terms.longest_delay);
         let mut liked = None;
         loop {
-            let began = clock::now();
             let met = meet(&self.terms, &self.house.agent, &mut liked, &self.shutdown);
             let delay = match met {
                 Ok(met) => {
+                    let began = clock::now();
                     let why = self.carry(met);
                     if matches!(why, Break::Shutdown) {
                         return;

@@ -12,7 +12,10 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::inlet::Inlet;
-use crate::limits::{EDGE_CONTROL_MAX, EDGE_LANE_BYTES, EDGE_LITTLE_BYTES, EDGE_LITTLE_IN_A_ROW};
+use crate::clock::Deadline;
+use crate::limits::{
+    EDGE_CONTROL_MAX, EDGE_LANE_BYTES, EDGE_LITTLE_BYTES, EDGE_LITTLE_IN_A_ROW, STREAM_STALL_SECS,
+};
 
 /// One message.
 #[derive(Debug, PartialEq, Eq)]
@@ -30,7 +33,7 @@ impl Frame {
     }
 }
 
-/// The session is over, or nobody wants this any more.
+/// The session is over, or nobody wants this any more, or has taken any of it for too long.
 #[derive(Debug)]
 pub(super) struct Gone;
 
@@ -292,9 +295,10 @@ impl Lane {
     }
 
     fn wait(&self, is_blocked: impl Fn(&Waiting) -> bool) -> Result<MutexGuard<'_, State>, Gone> {
+        let deadline = Deadline::after_secs(STREAM_STALL_SECS);
         let mut state = self.outbox.lock();
         loop {
-            if state.is_closed || self.inlet.is_cancelled() {
+            if deadline.passed() || state.is_closed || self.inlet.is_cancelled() {
                 return Err(Gone);
             }
             if !is_blocked(state.lanes.get(&self.id).ok_or(Gone)?) {

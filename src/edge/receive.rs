@@ -48,13 +48,6 @@ impl Session {
         Ok(())
     }
 
-    pub(super) fn skipped(&self, why: &str) {
-        if let Some(tunnel) = &self.house.agent.tunnel {
-            tunnel.malformed();
-        }
-        log::warn("edge.skipped", &[("why", text(&why))]);
-    }
-
     fn obey(self: &Arc<Self>, message: Message<'_>) -> Result<(), Gone> {
         match message {
             Message::Ping(data) => return self.outbox.control(frames::pong(data)),

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::call::Agreed;
 use super::inlet::{Cause, Inlet};
@@ -12,6 +13,7 @@ use crate::auth::Gate;
 use crate::clock::Deadline;
 use crate::docker::Line;
 use crate::limits::{EDGE_CALLS_MAX, EDGE_ERRANDS_MAX, EDGE_EXECS_MAX, EDGE_LOGS_MAX, EDGE_WHOLE_MAX};
+use crate::log::{self, text};
 use crate::permits::Permits;
 use crate::shared::Shared;
 use crate::threads::Crew;
@@ -84,6 +86,8 @@ pub(super) struct Session {
     book: Shared<Book>,
     /// Connections to the Engine that are clean, for the next request of this session.
     lines: Shared<Vec<Line>>,
+    /// A message could not be read, and the log knows.
+    has_skipped: AtomicBool,
 }
 
 #[derive(Default)]
@@ -119,7 +123,7 @@ impl Session {
         (peer, is_private): (IpAddr, bool),
     ) -> Self {
         let (book, lines) = (Shared::new(Book::default()), Shared::new(Vec::new()));
-        Self { house, outbox, agreed, peer, is_private, book, lines }
+        Self { house, outbox, agreed, peer, is_private, book, lines, has_skipped: AtomicBool::new(false) }
     }
 
     /// Enters something under its name.
@@ -169,6 +173,15 @@ impl Session {
     /// What content of that channel is for.
     pub(super) fn on_channel(&self, channel: u32) -> Option<Arc<Inlet>> {
         self.book.with(|book| book.channels.get(&channel).cloned())
+    }
+
+    /// A message that means nothing. All are counted; the log is told of the first.
+    pub(super) fn skipped(&self, why: &str) {
+        if let Some(tunnel) = &self.house.agent.tunnel {
+            tunnel.malformed();
+        }
+        let tell = if self.has_skipped.swap(true, Ordering::Relaxed) { log::debug } else { log::warn };
+        tell("edge.skipped", &[("why", text(&why))]);
     }
 
     /// So many bytes came in one message.

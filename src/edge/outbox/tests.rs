@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use super::*;
-use crate::clock::Deadline;
 use crate::edge::inlet::Cause;
 use crate::sys::poll::{Watch, wait};
 use crate::threads::Resident;
