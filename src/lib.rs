@@ -27,7 +27,7 @@
 //! | floor | rooms |
 //! | --- | --- |
 //! | 10 | `cli`: subcommands; `main` calls it |
-//! | 9 | `run`: builds, starts, waits, drains |
+//! | 9 | `run`: builds, starts, waits, drains · `doctor`: why it does not work |
 //! | 8 | `config`: knows every room's settings; no room knows it |
 //! | 7 | `server`: standard mode · `edge`: edge mode |
 //! | 6 | `api`: routes and handlers |
@@ -47,6 +47,7 @@ mod cli;
 mod clock;
 mod config;
 mod docker;
+mod doctor;
 mod edge;
 mod exit;
 mod host;

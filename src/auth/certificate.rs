@@ -42,6 +42,12 @@ pub(crate) fn ed25519_key_of(certificate: &[u8], now_unix: u64) -> Result<[u8; 3
     Ok(key)
 }
 
+/// The first and the last second of a certificate's validity, since 1970, whatever its key is.
+pub(crate) fn validity(certificate: &[u8]) -> Result<[i64; 2], BadCertificate> {
+    let Parts { not_before, not_after, .. } = parts(certificate)?;
+    Ok([not_before, not_after])
+}
+
 /// What is of interest here.
 struct Parts<'c> {
     not_before: i64,

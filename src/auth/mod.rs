@@ -24,6 +24,7 @@ mod signature;
 mod throttle;
 mod token;
 
+pub(crate) use certificate::validity;
 pub(crate) use class::{Class, Classes};
 pub(crate) use denied::Denied;
 pub(crate) use enroll::{EnrollmentTerms, NotEnrolled};

@@ -4,7 +4,7 @@ use std::ffi::OsString;
 
 use clap::{Arg, ArgAction, ArgMatches, Command};
 
-use super::{keygen, policy, server_cert};
+use super::{doctor, keygen, policy, server_cert};
 
 pub(super) const NAME: &str = env!("CARGO_PKG_NAME");
 pub(super) const VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -17,6 +17,7 @@ pub(super) enum Ask {
     Explain,
     Routes,
     Healthcheck,
+    Doctor(doctor::Options),
     HashToken,
     Keygen(keygen::Options),
     Cert(server_cert::Options),
@@ -56,6 +57,12 @@ const COMMANDS: &[Row] = &[
         about: "Ask the running agent whether it is alive; exit 0 or 1",
         shape: |command| command,
         ask: |_| Ask::Healthcheck,
+    },
+    Row {
+        name: "doctor",
+        about: "Say in words why it does not work; exit 0 where nothing failed",
+        shape: |command| command.args(doctor::arguments()),
+        ask: |matches| Ask::Doctor(doctor::Options::of(matches)),
     },
     Row {
         name: "hash-token",
@@ -103,7 +110,8 @@ Examples:
 
 Exit codes:
   0   done, or stopped as asked
-  1   the agent is not well, what was asked for was not made, or a request is denied
+  1   the agent is not well, what was asked for was not made, a request is denied, or a
+      check failed
   64  the arguments are not understood
   70  something broke inside; the last lines of the log say what
   78  the configuration is not sound; every problem is told
@@ -164,6 +172,9 @@ mod tests {
         ] {
             assert!(matches!(of(arguments), Ok(Ask::Keygen(_))), "{arguments:?}");
         }
+        for arguments in [&["doctor"][..], &["doctor", "wss://a"], &["doctor", "--json", "wss://a"]] {
+            assert!(matches!(of(arguments), Ok(Ask::Doctor(_))), "{arguments:?}");
+        }
         for arguments in [
             &["cert", "--host", "a"][..],
             &["cert", "--host", "a", "--host", "::1", "--days", "1", "--out", "d"],
@@ -192,6 +203,7 @@ mod tests {
             &[""],
             &["keygen", "--out", "dir", "--pub-from", "key.pem"],
             &["cert"],
+            &["doctor", "wss://a", "wss://b"],
             &["policy"],
             &["policy", "suggest"],
             &["policy", "check", "keys", "more"],

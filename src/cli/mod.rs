@@ -2,6 +2,7 @@
 
 mod arguments;
 mod configuration;
+mod doctor;
 mod hash_token;
 mod healthcheck;
 mod keygen;
@@ -29,6 +30,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Ok(Ask::Explain) => configuration::explain(&Environment::of_process()),
         Ok(Ask::Routes) => told(&routes::list()),
         Ok(Ask::Healthcheck) => healthcheck::report(&Environment::of_process()),
+        Ok(Ask::Doctor(options)) => doctor::doctor(&options, Environment::of_process()),
         Ok(Ask::HashToken) => hash_token::hash_token(),
         Ok(Ask::Keygen(options)) => keygen::keygen(&options),
         Ok(Ask::Cert(options)) => server_cert::server_cert(&options),

@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 
 use super::findings::Problem;
-use super::variables::{TABLE, Variable};
+use super::variables::{DRYDOCK_URL, TABLE, Variable};
 use crate::secret::Secret;
 
 /// The values the process was started with, wiped when they are no longer needed.
@@ -29,6 +29,13 @@ impl Environment {
             Some((variable.name, value))
         });
         Self(values.collect())
+    }
+
+    /// The same, with another controller.
+    pub(crate) fn toward(mut self, url: &str) -> Self {
+        self.0.retain(|(name, _)| *name != DRYDOCK_URL.name);
+        self.0.push((DRYDOCK_URL.name, Value::Text(Secret::new(url.to_owned()))));
+        self
     }
 
     /// The value of a variable that is set.

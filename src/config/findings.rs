@@ -74,11 +74,21 @@ impl Problem {
     pub(crate) fn log(&self) {
         self.0.log(log::error, "config.problem");
     }
+
+    /// What is the matter, and what helps.
+    pub(crate) fn parts(&self) -> (String, &str) {
+        self.0.parts()
+    }
 }
 
 impl Warning {
     pub(crate) fn log(&self) {
         self.note.log(log::warn, self.event);
+    }
+
+    /// What should be known, and what helps.
+    pub(crate) fn parts(&self) -> (String, &str) {
+        self.note.parts()
     }
 }
 
@@ -86,6 +96,10 @@ impl Note {
     fn new(variables: &[&'static Variable], what: impl Into<String>, remedy: impl Into<String>) -> Self {
         let variables = variables.iter().map(|variable| variable.name).collect();
         Self { variables, what: what.into(), remedy: remedy.into() }
+    }
+
+    fn parts(&self) -> (String, &str) {
+        (format!("{}: {}", self.variables.join(", "), self.what), &self.remedy)
     }
 
     fn log(&self, write: fn(&str, &[(&str, Value<'_>)]), event: &str) {

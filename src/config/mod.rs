@@ -13,6 +13,7 @@ mod identity;
 mod listener;
 mod origins;
 mod parse;
+mod pieces;
 mod place;
 mod probe;
 mod secrets;
@@ -30,6 +31,7 @@ pub(crate) use environment::Environment;
 pub(crate) use explain::explain;
 pub(crate) use findings::{Problem, Warning};
 pub(crate) use identity::{keys_of, tokens_of};
+pub(crate) use pieces::Pieces;
 pub(crate) use probe::Probe;
 
 use findings::Findings;

@@ -40,9 +40,11 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+pub(crate) use dial::{DialFailed, connect, dial, resolve, start_tls, through};
 pub(crate) use dialect::{Dialect, LOOKOUT, PORTWING, Protocol};
+pub(crate) use upgrade::read_date;
 pub(crate) use url::Url;
-pub(crate) use via::Proxies;
+pub(crate) use via::{Proxies, Proxy};
 
 use crate::api::Agent;
 use crate::auth::{self, Classes, Exposure, Gate, Grant, Proof};

@@ -133,7 +133,7 @@ fn wait(text: &str, date: Option<u64>) -> Option<u64> {
 
 /// `Sun, 06 Nov 1994 08:49:37 GMT`, the one form that is still sent (RFC 9110 section 5.6.7), in
 /// seconds since 1970.
-fn read_date(text: &str) -> Option<u64> {
+pub(crate) fn read_date(text: &str) -> Option<u64> {
     const MONTHS: [&str; 12] =
         ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
     let (_, date) = text.split_once(", ")?;

@@ -97,7 +97,5 @@ const _: () = assert!(EDGE_FIRST_DELAY_CEILING <= EDGE_LONGEST_DELAY_CEILING);
 const _: () = assert!((EDGE_HEADERS_MAX * EDGE_HEADER_BYTES_MAX) as u64 * 2 <= EDGE_HEADERS_FILE_BYTES_MAX);
 const _: () =
     assert!(EDGE_MESSAGE_OUT_MAX < EDGE_MESSAGE_IN_MAX, "what controllers take is no less than what we do");
-const _: () = assert!(
-    EDGE_WINDOW_BYTES as usize * 2 <= EDGE_INPUT_BYTES_MAX,
-    "who keeps to the window never overflows"
-);
+const _: () =
+    assert!(EDGE_WINDOW_BYTES * 2 <= EDGE_INPUT_BYTES_MAX as u64, "who keeps to the window never overflows");

@@ -230,7 +230,7 @@ fn entries_of_the_log_are_real_and_can_be_chosen() {
     let limited = Agent::start_with(&engine, &[("TOKEN_ALLOW", "view,logs,dump")]);
     assert_eq!(limited.ask(request("GET /api/log/entries", "")).status(), 403);
     // It has heard the Engine's answer to its own first question before it is ended.
-    assert_eq!(limited.ask(head("GET /ready")).status(), 200);
+    assert_eq!(limited.ask(head("GET /ready", "")).status(), 200);
 }
 
 #[test]

@@ -42,6 +42,7 @@ mod config;
 mod container_logs;
 mod delivery;
 mod departures;
+mod doctor;
 mod drydock;
 mod drydock_events;
 mod drydock_sequence;

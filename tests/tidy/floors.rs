@@ -14,7 +14,7 @@ const FLOORS: &[&[&str]] = &[
     &["api"],
     &["server", "edge"],
     &["config"],
-    &["run"],
+    &["run", "doctor"],
     &["cli"],
 ];
 

@@ -5,6 +5,7 @@ mod headers;
 mod idle;
 mod operations;
 mod proof;
+mod reach;
 #[cfg(test)]
 mod tests;
 mod trust;
@@ -13,6 +14,7 @@ use std::time::Duration;
 
 pub(super) use guards::guards;
 pub(super) use idle::idle;
+pub(super) use reach::way;
 
 use super::environment::Environment;
 use super::exposure::{self, watched};
