@@ -140,7 +140,7 @@ impl Drop for Unfinished<'_> {
 
 fn reply(running: &Running, line: &mut Line, response: Response, unfinished: Unfinished<'_>) {
     let (session, id) = (&running.session, running.name());
-    match whole(session, line, response, &running.inlet, EDGE_MESSAGE_OUT_MAX) {
+    match whole(session, line, response, &running.inlet, Bounds::of(EDGE_MESSAGE_OUT_MAX)) {
         Err(why) => unfinished.fail(&why),
         Ok(whole) => {
             let head = Head { request_id: id, status: whole.status, fields: &whole.fields };
@@ -165,13 +165,33 @@ pub(super) struct Whole {
     _place: Option<Permit>,
 }
 
-/// Holds an answer of at most `most` bytes.
+/// How much of an answer is held.
+#[derive(Clone, Copy)]
+pub(super) struct Bounds {
+    most: usize,
+    /// What has come by then is the answer.
+    window: Option<Deadline>,
+}
+
+impl Bounds {
+    /// All of it, of at most so many bytes.
+    pub(super) fn of(most: usize) -> Self {
+        Self { most, window: None }
+    }
+
+    /// What comes of it until then.
+    pub(super) fn until(self, window: Deadline) -> Self {
+        Self { window: Some(window), ..self }
+    }
+}
+
+/// Holds an answer.
 pub(super) fn whole(
     session: &Session,
     line: &mut Line,
     response: Response,
     inlet: &Inlet,
-    most: usize,
+    bounds: Bounds,
 ) -> Result<Whole, Unanswered> {
     let Response { status, fields, reply, .. } = response;
     let mut place = None;
@@ -179,15 +199,15 @@ pub(super) fn whole(
         Reply::Empty => Vec::new(),
         Reply::Bytes(bytes) => bytes,
         Reply::Stream(incoming, _, _taken) => {
-            gather(session, line, (incoming, None), inlet, (most, &mut place))?
+            gather(session, line, (incoming, None), inlet, (bounds, &mut place))?
         }
         Reply::Sifted(incoming, _, sieve) => {
-            gather(session, line, (incoming, Some(sieve)), inlet, (most, &mut place))?
+            gather(session, line, (incoming, Some(sieve)), inlet, (bounds, &mut place))?
         }
         Reply::Feed(_) | Reply::Upgraded(..) => return Err(no_end()),
         Reply::Nobody => return Err(Unanswered::cancelled(inlet)),
     };
-    if content.len() > most {
+    if content.len() > bounds.most {
         return Err(too_large());
     }
     Ok(Whole { status, fields, content, _place: place })
@@ -202,10 +222,10 @@ fn gather(
     line: &mut Line,
     (incoming, mut sieve): (Incoming, Option<Box<dyn Sift>>),
     inlet: &Inlet,
-    (most, place): (usize, &mut Option<Permit>),
+    (bounds, place): (Bounds, &mut Option<Permit>),
 ) -> Result<Vec<u8>, Unanswered> {
     let (mut held, mut told) = (Vec::new(), Vec::new());
-    let patience = session.house.agent.docker.patience();
+    let patience = bounds.window.unwrap_or_else(|| session.house.agent.docker.patience());
     let outcome = incoming.pour(patience, line, |content| {
         if inlet.is_cancelled() {
             return Err(Stopped::Engine(docker::Error::ClientLeft));
@@ -215,7 +235,7 @@ fn gather(
             Some(sieve) => sieve.tell(content, false, &mut told).map_err(Stopped::Untold)?,
         };
         let length = held.len().saturating_add(content.len());
-        if length > most {
+        if length > bounds.most {
             return Err(Stopped::Engine(docker::Error::TooLong));
         }
         if length > EDGE_WHOLE_FREE_BYTES && place.is_none() {
@@ -232,7 +252,10 @@ fn gather(
         }
         Ok(())
     });
-    outcome.map(|()| held).map_err(|why| why.told(inlet))
+    match outcome {
+        Err(Stopped::Engine(docker::Error::Late)) if bounds.window.is_some() => Ok(held),
+        outcome => outcome.map(|()| held).map_err(|why| why.told(inlet)),
+    }
 }
 
 /// Why an answer was not held.
@@ -281,7 +304,7 @@ fn stream(
     }
     let head = Head { request_id: &unfinished.id, status, fields: &fields };
     let began = lane.send(Frame::Text(head.streamed()));
-    unfinished.is_streaming = true;
+    unfinished.is_streaming = began.is_ok();
     let out = Out { lane, inlet, wrap: Wrap::stream(&unfinished.id, channel), channel };
     let mut is_end_told = false;
     let outcome = began.map_err(|Gone| Unanswered::cancelled(inlet)).and_then(|()| match reply {

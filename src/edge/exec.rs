@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use serde_json::json;
 
-use super::answer::{Out, Unanswered, Whole, ask, whole};
+use super::answer::{Bounds, Out, Unanswered, Whole, ask, whole};
 use super::call::Call;
 use super::duplex::{self, Command, End};
 use super::envelope::ExecStart;
@@ -76,6 +76,10 @@ pub(super) fn serve(running: &Running, wanted: Wanted) {
             goodbye.reason = reason(&end);
             goodbye.exit_code = (end == End::Complete).then(|| exit_code(running, &id)).flatten();
         }
+        // Whoever ended it need not be told what that did.
+        Err(_) if running.inlet.is_cancelled() => {
+            goodbye.reason = reason(&End::Cancelled(running.inlet.cancelled()));
+        }
         Err(why) => goodbye.reason = why,
     }
 }
@@ -142,7 +146,7 @@ fn hijacked(running: &Running, line: &mut Line, response: Response) -> Result<(H
     if let Reply::Upgraded(hijacked, place) = response.reply {
         return Ok((hijacked, place));
     }
-    let held = whole(&running.session, line, response, &running.inlet, JSON_ANSWER_BYTES_MAX);
+    let held = whole(&running.session, line, response, &running.inlet, Bounds::of(JSON_ANSWER_BYTES_MAX));
     Err(match held {
         Ok(whole) => message(&whole),
         Err(Unanswered { message, .. }) => message,
@@ -161,7 +165,7 @@ pub(super) fn told(
         return Err("it is longer than any command".to_owned());
     }
     let held = ask(&running.session, &mut call, &running.inlet, |line, response| {
-        whole(&running.session, line, response, &running.inlet, JSON_ANSWER_BYTES_MAX)
+        whole(&running.session, line, response, &running.inlet, Bounds::of(JSON_ANSWER_BYTES_MAX))
     });
     match held {
         Ok(whole) if whole.status.0 < 300 => Ok(whole.content),

@@ -3,7 +3,7 @@
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::answer::{Unanswered, ask, whole};
+use super::answer::{Bounds, Unanswered, ask, whole};
 use super::call::Call;
 use super::envelope::AskedLogs;
 use super::exec::message;
@@ -94,8 +94,13 @@ fn read_once(running: &Running, wanted: &Wanted) -> Result<String, String> {
     let bounded = format!("&follow=true&until={until}");
     let target = wanted.target(if wanted.follows { &bounded } else { "" })?;
     let mut call = Call::ours("GET", &target, None, false);
+    let bounds = match wanted.follows {
+        // An Engine heeds the moment when something is printed, and may be silent.
+        true => Bounds::of(EDGE_MESSAGE_OUT_MAX).until(Deadline::after_secs(EDGE_LOG_WINDOW_SECS)),
+        false => Bounds::of(EDGE_MESSAGE_OUT_MAX),
+    };
     let held = ask(&running.session, &mut call, &running.inlet, |line, response| {
-        whole(&running.session, line, response, &running.inlet, EDGE_MESSAGE_OUT_MAX)
+        whole(&running.session, line, response, &running.inlet, bounds)
     });
     match held {
         Ok(whole) if whole.status.0 < 300 => Ok(String::from_utf8_lossy(&whole.content).into_owned()),
@@ -132,7 +137,7 @@ pub(super) fn told_deleted(container_id: &str, error: Option<&str>, request_id: 
 fn remove(running: &Running, container: &str) -> Result<(), String> {
     let mut call = Call::ours("DELETE", &format!("/api/containers/{container}"), None, false);
     let held = ask(&running.session, &mut call, &running.inlet, |line, response| {
-        whole(&running.session, line, response, &running.inlet, JSON_ANSWER_BYTES_MAX)
+        whole(&running.session, line, response, &running.inlet, Bounds::of(JSON_ANSWER_BYTES_MAX))
     });
     match held {
         Ok(whole) if whole.status.0 < 300 || whole.status.0 == 404 => Ok(()),
@@ -190,7 +195,13 @@ impl Telling<'_> {
         {
             return self.pour(incoming, sieve, line);
         }
-        let held = whole(&self.running.session, line, response, &self.running.inlet, JSON_ANSWER_BYTES_MAX);
+        let held = whole(
+            &self.running.session,
+            line,
+            response,
+            &self.running.inlet,
+            Bounds::of(JSON_ANSWER_BYTES_MAX),
+        );
         Err(match held {
             Ok(whole) => Stop::Failed(message(&whole)),
             Err(Unanswered { code: "canceled", .. }) => Stop::Cancelled,
