@@ -296,8 +296,12 @@ impl Visit {
 
     /// Sends after a short pause, which makes it likely, not sure, that the agent reads it apart.
     pub(crate) fn send_apart(&mut self, bytes: impl AsRef<[u8]>) {
+        self.try_send_apart(bytes).expect("the agent reads on");
+    }
+
+    pub(crate) fn try_send_apart(&mut self, bytes: impl AsRef<[u8]>) -> io::Result<()> {
         thread::sleep(Duration::from_millis(1));
-        self.send(bytes);
+        self.try_send(bytes)
     }
 
     /// A second hold on the stream, for a script that reads and writes at once.

@@ -253,7 +253,11 @@ impl Fleet {
         let log = self.lock().logs.get(found["Id"].as_str().unwrap()).cloned().unwrap_or_default();
         visit.send("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n");
         for piece in &log.pieces {
-            visit.send_apart([format!("{:x}\r\n", piece.len()).as_bytes(), piece, b"\r\n"].concat());
+            let chunk = [format!("{:x}\r\n", piece.len()).as_bytes(), piece, b"\r\n"].concat();
+            // Whoever has read enough leaves.
+            if visit.try_send_apart(&chunk).is_err() {
+                return;
+            }
         }
         if log.goes_on { visit.until_left() } else { visit.send("0\r\n\r\n") }
     }
