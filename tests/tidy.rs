@@ -175,3 +175,18 @@ fn tables_of_documents_say_what_the_code_says() {
         );
     }
 }
+
+/// What calls out needs no way in.
+#[test]
+fn examples_of_edge_mode_publish_no_port() {
+    let mut found = 0;
+    for file in tree::files().iter().filter(|file| file.path.starts_with("examples/")) {
+        let text = read(&file.path).unwrap();
+        if text.contains("DRYDOCK_URL:") {
+            found += 1;
+            let opens = ["ports:", "expose:", "network_mode: host"].iter().find(|word| text.contains(**word));
+            assert!(opens.is_none(), "{}: {opens:?}", file.path);
+        }
+    }
+    assert!(found > 0, "there is an example of edge mode");
+}

@@ -3,12 +3,13 @@
 
 use std::io::{self, IoSlice};
 
-use super::answer::{Out, Unanswered};
 use super::frames;
 use super::inbound::Grant;
 use super::inlet::{Cause, Inlet, Input};
+use super::out::Out;
 use super::outbox::{Frame, Gone};
 use super::session::Running;
+use super::unanswered::Unanswered;
 use crate::clock::Deadline;
 use crate::docker::logs::{Logs, Source, notice};
 use crate::limits::{EDGE_EXEC_IDLE_SECS, STREAM_STALL_SECS};

@@ -3,14 +3,17 @@
 use serde::Deserialize;
 use serde_json::json;
 
-use super::answer::{Bounds, Out, Unanswered, Whole, ask, whole};
+use super::answer::ask;
 use super::call::Call;
 use super::duplex::{self, Command, End};
 use super::envelope::ExecStart;
 use super::frames::{Wrap, envelope};
 use super::inlet::Cause;
+use super::out::Out;
 use super::outbox::{Frame, Lane};
 use super::session::Running;
+use super::unanswered::Unanswered;
+use super::whole::{Bounds, Whole, whole};
 use crate::api::{Reply, Response};
 use crate::docker::logs::Logs;
 use crate::docker::{Hijacked, Line};

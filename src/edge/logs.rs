@@ -3,25 +3,24 @@
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::answer::{Bounds, Unanswered, ask, whole};
+use super::answer::ask;
 use super::call::Call;
 use super::envelope::AskedLogs;
 use super::exec::message;
 use super::frames::envelope;
-use super::inlet::Cause;
+use super::out::pour;
 use super::outbox::{Frame, Gone, Lane};
 use super::session::Running;
+use super::unanswered::{Unanswered, broke_off};
+use super::whole::{Bounds, whole};
 use crate::api::{Reply, Response, Sift};
 use crate::clock::{self, Deadline};
 use crate::docker::logs::{Logs, Source};
 use crate::docker::{Incoming, Line};
-use crate::http::Framing;
 use crate::limits::{
     EDGE_LOG_WINDOW_SECS, EDGE_MESSAGE_OUT_MAX, EDGE_TEXT_CHUNK_BYTES, JSON_ANSWER_BYTES_MAX,
 };
-use crate::net::is_tick;
 use crate::policy::is_identifier;
-use crate::sys::poll::{Watch, wait};
 
 /// Logs that are wanted.
 pub(super) struct Wanted {
@@ -156,7 +155,7 @@ pub(super) fn error(request_id: &str, container: &str, why: &str) -> String {
 pub(super) fn stream(running: &Running, wanted: &Wanted) {
     let lane = running.session.outbox.lane(&running.inlet, None);
     let follow = if wanted.follows { "&frames=true&follow=true" } else { "&frames=true" };
-    let outcome = wanted.target(follow).map_err(Stop::Failed).and_then(|target| {
+    let outcome = wanted.target(follow).map_err(|why| Unanswered::new("malformed", why)).and_then(|target| {
         let mut call = Call::ours("GET", &target, None, false);
         ask(&running.session, &mut call, &running.inlet, |line, response| {
             Telling { running, lane: &lane, container: &wanted.container }.begin(line, response)
@@ -169,17 +168,11 @@ pub(super) fn stream(running: &Running, wanted: &Wanted) {
     };
     let told = match outcome {
         Ok(()) => end("eof"),
-        Err(Stop::Cancelled) => end("canceled"),
-        Err(Stop::Failed(why)) => error(running.name(), &wanted.container, &why),
+        Err(why) if why.is_cancelled() => end("canceled"),
+        Err(why) => error(running.name(), &wanted.container, &why.message),
     };
     // A session that is over needs no telling.
     let _ = lane.end(Frame::Text(told));
-}
-
-/// Why logs are told no further.
-enum Stop {
-    Cancelled,
-    Failed(String),
 }
 
 struct Telling<'t> {
@@ -189,7 +182,7 @@ struct Telling<'t> {
 }
 
 impl Telling<'_> {
-    fn begin(&self, line: &mut Line, response: Response) -> Result<(), Stop> {
+    fn begin(&self, line: &mut Line, response: Response) -> Result<(), Unanswered> {
         if response.status.0 < 300
             && let Reply::Sifted(incoming, _, sieve) = response.reply
         {
@@ -203,54 +196,22 @@ impl Telling<'_> {
             Bounds::of(JSON_ANSWER_BYTES_MAX),
         );
         Err(match held {
-            Ok(whole) => Stop::Failed(message(&whole)),
-            Err(Unanswered { code: "canceled", .. }) => Stop::Cancelled,
-            Err(why) => Stop::Failed(why.message),
+            Ok(whole) => Unanswered::new("refused", message(&whole)),
+            Err(why) => why,
         })
     }
 
-    fn pour(&self, mut incoming: Incoming, mut sieve: Box<dyn Sift>, line: &mut Line) -> Result<(), Stop> {
-        let failed = |why: &dyn std::fmt::Display| Stop::Failed(why.to_string());
+    fn pour(&self, incoming: Incoming, sieve: Box<dyn Sift>, line: &mut Line) -> Result<(), Unanswered> {
         let (mut logs, mut voices) = (Logs::new(false), [Voice::new("stdout"), Voice::new("stderr")]);
-        let (mut told, mut is_over) = (Vec::new(), false);
-        loop {
-            let mut gathered = incoming.gather().map_err(|why| failed(&why))?;
-            gathered.ended |= is_over;
-            let content = incoming.content(&gathered);
-            let framed = sieve.tell(content, gathered.ended, &mut told);
-            self.speak(framed.map_err(|why| failed(&why))?, &mut logs, &mut voices)?;
-            incoming.consume(&gathered);
-            if gathered.ended {
-                incoming.finish(line);
-                return voices.iter_mut().try_for_each(|voice| self.say(voice, &[], true));
-            }
-            match incoming.receive() {
-                Ok(0) if incoming.framing() == Framing::UntilClose => is_over = true,
-                Ok(0) => return Err(Stop::Failed("the Engine broke off".to_owned())),
-                Ok(_) => {}
-                Err(error) if is_tick(&error) => self.wait_quietly(&incoming)?,
-                Err(error) => return Err(failed(&error)),
-            }
-        }
+        pour(incoming, Some(sieve), &self.running.inlet, line, |framed| {
+            self.speak(framed, &mut logs, &mut voices)
+        })?;
+        voices.iter_mut().try_for_each(|voice| self.say(voice, &[], true))
     }
 
-    fn wait_quietly(&self, incoming: &Incoming) -> Result<(), Stop> {
-        let mut watches = [Watch::readable(incoming), Watch::departure(&*self.running.inlet)];
-        wait(&mut watches, Deadline::NEVER).map_err(|error| Stop::Failed(error.to_string()))?;
-        let [_, on_cancel] = watches;
-        if on_cancel.is_ready() { Err(self.stopped()) } else { Ok(()) }
-    }
-
-    fn stopped(&self) -> Stop {
-        match self.running.inlet.cancelled() {
-            Some(Cause::Overflow) => Stop::Failed("more came than was allowed".to_owned()),
-            Some(Cause::Asked | Cause::Ended) | None => Stop::Cancelled,
-        }
-    }
-
-    fn speak(&self, mut framed: &[u8], logs: &mut Logs, voices: &mut [Voice; 2]) -> Result<(), Stop> {
+    fn speak(&self, mut framed: &[u8], logs: &mut Logs, voices: &mut [Voice; 2]) -> Result<(), Unanswered> {
         while !framed.is_empty() {
-            let cut = logs.cut(framed).map_err(|bad| Stop::Failed(bad.to_string()))?;
+            let cut = logs.cut(framed).map_err(|bad| broke_off(&bad))?;
             let rest = framed.get(cut.framing..).unwrap_or_default();
             let (text, rest) = rest.split_at_checked(cut.text).unwrap_or((rest, &[]));
             let [out, err] = voices;
@@ -261,7 +222,7 @@ impl Telling<'_> {
         Ok(())
     }
 
-    fn say(&self, voice: &mut Voice, bytes: &[u8], is_last: bool) -> Result<(), Stop> {
+    fn say(&self, voice: &mut Voice, bytes: &[u8], is_last: bool) -> Result<(), Unanswered> {
         for piece in bytes.chunks(EDGE_TEXT_CHUNK_BYTES).chain(is_last.then_some(&[][..])) {
             let logs = voice.take(piece, is_last);
             if logs.is_empty() {
@@ -272,7 +233,7 @@ impl Telling<'_> {
                 "requestId": request_id, "containerId": container, "stream": voice.name, "logs": logs,
             });
             let frame = Frame::Text(envelope("dd:container_log_chunk", &chunk));
-            self.lane.send(frame).map_err(|Gone| self.stopped())?;
+            self.lane.send(frame).map_err(|Gone| Unanswered::cancelled(&self.running.inlet))?;
         }
         Ok(())
     }

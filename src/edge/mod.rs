@@ -28,13 +28,16 @@ mod inlet;
 mod logs;
 mod meet;
 mod news;
+mod out;
 mod outbox;
 mod pump;
 mod receive;
 mod session;
+mod unanswered;
 mod upgrade;
 mod url;
 mod via;
+mod whole;
 
 use std::io;
 use std::sync::Arc;
