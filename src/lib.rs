@@ -33,7 +33,7 @@
 //! | 6 | `api`: routes and handlers |
 //! | 5 | `policy`: what a caller may do · `inventory`: the containers as a controller wants them |
 //! | 4 | `docker`: the Engine · `auth`: who is calling · `host`: this machine, in figures |
-//! | 3 | `net`: sockets that keep time |
+//! | 3 | `net`: sockets that keep time · `audit`: the trail that proves itself |
 //! | 2 | `sys`: the operating system, safely · `http`: grammar · `threads` |
 //! | 1 | `secret` `log` `metrics` `permits` |
 //! | 0 | `limits` · `clock` · `exit` · `shared` |
@@ -42,6 +42,7 @@
 //! whole), `limits.rs` (how much of everything), `run.rs` (how it lives and dies).
 
 mod api;
+mod audit;
 mod auth;
 mod cli;
 mod clock;

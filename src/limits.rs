@@ -1,7 +1,9 @@
 //! Every bound in the program, with the reason for its size and what happens when it is reached.
 
+mod audit;
 mod edge;
 
+pub(crate) use audit::*;
 pub(crate) use edge::*;
 
 // --- connections ---------------------------------------------------------------------------------

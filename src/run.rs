@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::api::{Agent, Tunnel};
+use crate::audit::{Event, Outcome, Record, Trail};
 use crate::auth::{self, Exposure, Grant, Keyring};
 use crate::clock::Deadline;
 use crate::config::{Config, Edge, Mode, Problem};
@@ -60,7 +61,7 @@ struct House {
 }
 
 fn start(config: Config) -> io::Result<House> {
-    let Config { mode, docker, about, host, .. } = config;
+    let Config { mode, docker, about, host, audit, audit_detail, .. } = config;
     let name = if matches!(mode, Mode::Edge(_)) { "edge" } else { "standard" };
     log::info("agent.starting", &[("version", text(&env!("CARGO_PKG_VERSION"))), ("mode", text(&name))]);
     let (signals, every) = (Signals::catch()?, about.poll);
@@ -80,6 +81,9 @@ fn start(config: Config) -> io::Result<House> {
     let roots = roots(edge.as_ref().map(|edge| &edge.auth), server.as_ref().map(|server| &server.auth));
     let mut agent = Agent::new(Arc::clone(&docker), Arc::clone(&host), about, allowed_origins)?;
     agent.tunnel = edge.is_some().then(Tunnel::new);
+    agent.trail = Trail::new(audit)?;
+    agent.tells_details = audit_detail;
+    record(&agent, Record { version: Some(env!("CARGO_PKG_VERSION").to_owned()), mode: Some(name), ..Record::new(Event::Start) })?;
     let agent = Arc::new(agent);
     let (shutdown, inventory) = (Shutdown::new()?, Arc::clone(&agent.inventory));
     let listening = server.map(|settings| listen(settings, &agent, &shutdown)).transpose()?;
@@ -93,8 +97,30 @@ fn start(config: Config) -> io::Result<House> {
         ("watch", Resident::start("watch", move || watcher.run())?),
         ("sample", Resident::start("sample", move || host.keep())?),
     ];
+    let (kept, ending) = (Arc::clone(&agent), shutdown.clone());
+    residents.push(("audit", Resident::start("audit", move || keep_trail(&kept, &ending))?));
     residents.extend(edge.iter_mut().flat_map(edge::Running::residents));
     Ok(House { agent, shutdown, listening, edge, residents, signals, roots })
+}
+
+/// Records what the agent itself does. Where it must be, what is not is not done.
+fn record(agent: &Agent, record: Record) -> io::Result<()> {
+    match agent.trail.write(record) {
+        Err(why) if agent.trail.required() => Err(io::Error::other(why.to_string())),
+        Ok(()) | Err(_) => Ok(()),
+    }
+}
+
+/// Signs what was recorded, and tries anew what could not be written, as time goes by.
+fn keep_trail(agent: &Agent, shutdown: &Shutdown) {
+    while !shutdown.has_begun() {
+        agent.trail.tick();
+        let second = Deadline::after_secs(1);
+        if let Err(error) = wait(&mut [Watch::readable(shutdown)], second) {
+            log::error("audit.not_kept", &[("error", text(&error))]);
+            return;
+        }
+    }
 }
 
 fn listen(
@@ -226,12 +252,21 @@ impl House {
             let hurried = is_told_to_stop(&mut self.signals);
             if hurried || deadline.passed() {
                 log::warn("agent.cut_off", &[("connections", number(self.connections()))]);
+                self.end_trail();
                 return ExitCode::SUCCESS;
             }
         }
+        self.end_trail();
         let returned = self.listening.is_none_or(|running| running.accepting.join());
         log::info("agent.stopped", &[]);
         if returned { ExitCode::SUCCESS } else { ExitCode::from(SOFTWARE) }
+    }
+
+    /// The last record, and the signature under all of them.
+    fn end_trail(&self) {
+        // Its failure is in the log, and there is nobody else to tell.
+        let _ = self.agent.trail.write(Record::new(Event::Stop));
+        self.agent.trail.checkpoint();
     }
 
     fn connections(&self) -> usize {
@@ -249,6 +284,14 @@ impl House {
                     && self.residents.iter().filter(|(name, _)| *name == "edge").all(gone)
             })
     }
+}
+
+/// What the files said is in force, or is not and why.
+fn tell_reload(agent: &Agent, outcome: Outcome, ended: Option<usize>, reason: Option<String>) {
+    let ended = ended.map(|ended| u64::try_from(ended).unwrap_or(u64::MAX));
+    let record = Record { outcome: Some(outcome), ended, reason, ..Record::new(Event::Reload) };
+    // What is in force is in force; a trail that fails is told of by the log and by its figures.
+    let _ = agent.trail.write(record);
 }
 
 /// Puts what the files now say in force, whole or not at all. What the listener and the tunnel
@@ -277,6 +320,8 @@ fn reload(
                 ended = ended.saturating_add(running.reload(auth.exposure));
             }
             log::info("agent.reloaded", &[("ended", number(ended))]);
+            agent.trail.reopen();
+            tell_reload(agent, Outcome::Allowed, Some(ended), None);
             if roots != *known {
                 roots.iter().for_each(Root::log);
                 *known = roots;
@@ -287,6 +332,9 @@ fn reload(
                 problem.log();
             }
             agent.metrics.reload_failures.up();
+            agent.trail.reopen();
+            let culprit = problems.first().map(ToString::to_string);
+            tell_reload(agent, Outcome::Error, None, culprit);
             log::error("agent.reload_refused", &[("problems", number(problems.len()))]);
         }
     }

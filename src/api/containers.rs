@@ -74,6 +74,18 @@ pub(super) fn checked_id(id: &str) -> Result<&str, Failure> {
     Err(Failure::Unfit(format!("invalid container id/name: {id:?}: use letters, digits, _ . and -")))
 }
 
+/// The container of a command, if the Engine tells.
+pub(super) fn of_command(desk: &mut Desk<'_>, exec_id: &str) -> Option<String> {
+    #[derive(serde::Deserialize)]
+    struct Told {
+        #[serde(rename = "ContainerID")]
+        container: String,
+    }
+    let target = format!("/exec/{}/json", is_identifier(exec_id).then_some(exec_id)?);
+    let told = desk.agent.docker.read(desk.line, &target, JSON_ANSWER_BYTES_MAX).ok()??;
+    serde_json::from_slice(&told).ok().map(|told: Told| told.container)
+}
+
 /// What is asked of logs.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Wanted {

@@ -51,6 +51,7 @@ fn enroll(desk: &mut Desk<'_>, mut request: Request<'_>) -> Outcome {
     let key = key.map_err(Failure::NotEnrolled)?;
     let known = [("outcome", text(&"allowed")), ("peer", text(&peer)), ("key", text(&key.id))];
     log::info("enrollment", &known);
+    desk.enrolled = Some(key.id);
     let enrolled = Enrolled { key_id: key.id.to_string(), comment: key.comment.as_str() };
     Ok(Response::json(Status::OK, &enrolled))
 }
@@ -174,6 +175,8 @@ mod tests {
         let mut desk = Desk {
             agent: &agent,
             surface: Surface::Whole,
+            actor: None,
+            enrolled: None,
             gate: &gate,
             pass: &mut Pass::default(),
             is_private,

@@ -42,6 +42,8 @@ pub(crate) enum Failure {
     Unfit(String),
     /// The containers were not looked at yet.
     NotReady,
+    /// What is done must be recorded, and cannot be.
+    NotRecorded,
     TooManyFollowers,
 }
 
@@ -68,7 +70,7 @@ impl Failure {
             Self::Engine(error) => engine_status(error),
             Self::EngineSaid(status, _) => *status,
             Self::Unfit(_) => Status::BAD_REQUEST,
-            Self::NotReady => Status::UNAVAILABLE,
+            Self::NotReady | Self::NotRecorded => Status::UNAVAILABLE,
             Self::TooManyFollowers => Status::TOO_MANY_REQUESTS,
         }
     }
@@ -110,6 +112,9 @@ impl Failure {
             Self::Engine(error) => engine_sentence(error),
             Self::EngineSaid(_, message) => message.clone(),
             Self::Unfit(what) => format!("lookout: {what}"),
+            Self::NotRecorded => {
+                "lookout: the audit trail cannot be written, and nothing is done that is not in it".to_owned()
+            }
             Self::NotReady => "lookout: the containers were not looked at yet: try again".to_owned(),
             Self::TooManyFollowers => {
                 format!(
@@ -161,6 +166,7 @@ impl Failure {
             | Self::EngineSaid(..)
             | Self::Unfit(_)
             | Self::NotReady
+            | Self::NotRecorded
             | Self::TooManyFollowers => {}
         }
         response

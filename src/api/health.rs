@@ -52,6 +52,9 @@ struct Health {
     /// Why there is no controller, where that is known.
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<String>,
+    /// Only while records cannot be written.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    audit: Option<&'static str>,
 }
 
 fn alive(desk: &mut Desk<'_>, _: Request<'_>) -> Outcome {
@@ -80,7 +83,9 @@ fn readiness(agent: &Agent, answers: bool) -> (Status, Health) {
     // Looked at once: what is said of it and what follows from it agree.
     let standing = agent.tunnel.as_ref().map(Tunnel::standing);
     let is_linked = standing.as_ref().is_none_or(|standing| *standing == Standing::Connected);
-    let is_ready = answers && is_linked;
+    // Where nothing is done that is not recorded, an agent that cannot record does nothing.
+    let records = !(agent.trail.required() && agent.trail.is_failing());
+    let is_ready = answers && is_linked && records;
     let (code, status) =
         if is_ready { (Status::OK, "healthy") } else { (Status::UNAVAILABLE, "unhealthy") };
     let docker = if answers { "connected" } else { "disconnected" };
@@ -109,6 +114,7 @@ fn health(
         docker,
         controller,
         reason,
+        audit: agent.trail.is_failing().then_some("failing"),
     }
 }
 

@@ -67,6 +67,7 @@ fn write_agent(page: &mut Page, agent: &Agent) {
         pools: &pools,
     };
     agent.metrics.write(page, &now);
+    agent.trail.write_metrics(page);
     if let Some(tunnel) = &agent.tunnel {
         tunnel.write(page);
     }

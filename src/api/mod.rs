@@ -4,6 +4,7 @@ mod bounds;
 mod containers;
 #[cfg(test)]
 mod contract;
+mod exchange;
 mod failure;
 mod inquiry;
 mod machine;
@@ -13,6 +14,7 @@ mod route;
 mod tunnel;
 
 pub(crate) use drydock::{Tidings, component_sync, tidings};
+pub(crate) use exchange::Exchange;
 pub(crate) use failure::Failure;
 pub(crate) use health::pulse;
 pub(crate) use route::{About, Access, Adapter, Agent, Desk, Follow, Reply, Response, Route, Sift, Surface};
@@ -20,13 +22,16 @@ pub(crate) use tunnel::{Tunnel, streams};
 
 use std::net::IpAddr;
 
+use crate::audit::NotWritten;
 use crate::auth::{self, Bodies, Class, Denied, NotEnrolled, Principal};
+use crate::clock::Deadline;
 use crate::docker;
 use crate::http::pattern::matches;
 use crate::http::{Method, Request, Status};
+use crate::limits::{AUDIT_DETAIL_BYTES_MAX, HELD_BODY_SECS};
 use crate::log::{self, number, text};
-use crate::metrics::{Flight, Registry, THROTTLED};
-use crate::policy::{self, Refused, engine};
+use crate::metrics::{Registry, THROTTLED};
+use crate::policy::{self, Permitted, Refused, engine};
 use route::Outcome;
 
 macro_rules! families {
@@ -36,7 +41,7 @@ macro_rules! families {
         const FAMILIES: &[&[Route]] = &[$($family::ROUTES),+];
     };
 }
-families! { health, info, metrics, mcp, drydock, generic, enroll, proxy }
+families! { health, info, metrics, audit, mcp, drydock, generic, enroll, proxy }
 
 /// What can be found of those where only the agent itself is looked after.
 const OPERATIONS: &[&[Route]] = &[health::ROUTES, metrics::ROUTES];
@@ -88,14 +93,19 @@ fn allow(path: &str) -> String {
 
 /// The whole middle: look up, authenticate, permit, run. Every transport calls it, and holds the
 /// flight until the answer has ended.
-pub(crate) fn answer(desk: &mut Desk<'_>, request: Request<'_>, flight: &mut Flight<'_>) -> Response {
+pub(crate) fn answer(desk: &mut Desk<'_>, request: Request<'_>, exchange: &mut Exchange<'_>) -> Response {
     let (method, path, peer) = (request.head.method, request.head.target.path(), request.peer);
     let route = find(method, path, desk.agent.about.adapter, desk.surface);
     log::debug("request", &[("peer", text(&peer)), ("method", text(&method)), ("path", text(&path))]);
     if !health::is_one(route) {
-        flight.counts();
+        exchange.begins(desk, &request);
     }
-    let response = judge(desk, route, request, flight).unwrap_or_else(|failure| {
+    let outcome = match exchange.must_not_be(route) {
+        true => Err(Failure::NotRecorded),
+        false => judge(desk, route, request, exchange),
+    };
+    let response = outcome.unwrap_or_else(|failure| {
+        exchange.failed(&failure);
         if matches!(failure, Failure::Forged) {
             desk.gate.note_forgery(peer);
         }
@@ -103,17 +113,17 @@ pub(crate) fn answer(desk: &mut Desk<'_>, request: Request<'_>, flight: &mut Fli
         count(&failure, &desk.agent.metrics);
         failure.response()
     });
-    if !matches!(response.reply, Reply::Nobody) {
-        flight.answered(method.as_str(), response.status.0);
+    match exchange.answered(method.as_str(), &response) {
+        Err(NotWritten) if desk.agent.trail.required() => Failure::NotRecorded.response(),
+        Ok(()) | Err(NotWritten) => response,
     }
-    response
 }
 
 fn judge(
     desk: &mut Desk<'_>,
     route: &'static Route,
     request: Request<'_>,
-    flight: &mut Flight<'_>,
+    exchange: &mut Exchange<'_>,
 ) -> Outcome {
     if !is_allowed_origin(desk.agent, &request) {
         return Err(Failure::ForeignOrigin);
@@ -123,8 +133,12 @@ fn judge(
     }
     let (class, bodies) = match route.access {
         Access::Public(run) => {
-            flight.let_in();
-            return run(desk, request);
+            exchange.flight.let_in();
+            let outcome = run(desk, request);
+            if let Some(key) = desk.enrolled.take() {
+                exchange.enrolled(key.to_string());
+            }
+            return outcome;
         }
         Access::Guarded(class, _) => (class, Bodies::Hold),
         Access::Engine(_) => {
@@ -134,9 +148,10 @@ fn judge(
         }
     };
     let peer = request.peer;
-    let known = desk.gate.admit(desk.pass, request, bodies)?;
+    let mut known = desk.gate.admit(desk.pass, request, bodies)?;
     let mark = known.principal().mark();
     (desk.on_admitted)(mark);
+    exchange.admitted(known.principal());
     if !desk.gate.confirms(desk.pass, mark) {
         return Err(Failure::Denied(Denied::Ended));
     }
@@ -148,16 +163,42 @@ fn judge(
                 false => policy::permit(known, class, &on_watched)?,
             };
             tell_permitted(permitted.principal(), class);
-            flight.let_in();
+            exchange.permitted(class.name());
             run(desk, permitted)
         }
         Access::Engine(run) => {
+            if exchange.tells_bodies() {
+                let deadline = Deadline::after_secs(HELD_BODY_SECS);
+                let document = known.document(AUDIT_DETAIL_BYTES_MAX, deadline);
+                exchange.held(document.map_err(docker::Error::Body)?.unwrap_or_default());
+            }
             let (permitted, ruling) = policy::permit_engine(known, &on_watched)?;
             tell_permitted(permitted.principal(), class);
-            flight.let_in();
+            exchange.permitted(class.name());
+            record_command(desk, &permitted, exchange)?;
             run(desk, permitted, ruling)
         }
         Access::Public(_) => Err(Failure::NoSuchRoute),
+    }
+}
+
+/// The start of a command has a record of its own, before it is passed on: of which container it is
+/// one, only the Engine knows.
+fn record_command(
+    desk: &mut Desk<'_>,
+    permitted: &Permitted<Request<'_>>,
+    exchange: &Exchange<'_>,
+) -> Result<(), Failure> {
+    let head = &permitted.inner().head;
+    let is_start = head.method == Method::Post && engine::classify(head.method, head.target.path()).pattern == "/exec/{}/start";
+    if !is_start || !exchange.is_recorded() {
+        return Ok(());
+    }
+    let id = head.target.path().rsplit('/').nth(1).unwrap_or_default();
+    let container = containers::of_command(desk, id).unwrap_or_default();
+    match exchange.starts_command(id, container) {
+        Err(NotWritten) if desk.agent.trail.required() => Err(Failure::NotRecorded),
+        Ok(()) | Err(NotWritten) => Ok(()),
     }
 }
 
@@ -233,6 +274,7 @@ fn tell(failure: &Failure, route: &Route, method: Method, from: IpAddr) {
         | Failure::EngineSaid(..)
         | Failure::Unfit(_)
         | Failure::NotReady
+        | Failure::NotRecorded
         | Failure::TooManyFollowers
         | Failure::TooManyStatistics
         | Failure::TooManyUpgrades => {

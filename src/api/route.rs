@@ -4,13 +4,15 @@ use std::borrow::Cow;
 use std::io;
 use std::net::IpAddr;
 use std::os::fd::AsFd;
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use super::failure::Failure;
 use super::round::Rounds;
 use super::tunnel::Tunnel;
-use crate::auth::{Gate, Pass};
+use crate::audit::Trail;
+use crate::auth::{KeyId, Gate, Pass};
 use crate::clock;
 use crate::docker::{Docker, Hijacked, Incoming, Line};
 use crate::host::Host;
@@ -58,6 +60,12 @@ pub(crate) struct Agent {
     pub(crate) inventory: Arc<Inventory>,
     pub(crate) host: Arc<Host>,
     pub(crate) metrics: Registry,
+    /// What is recorded of what was done.
+    pub(crate) trail: Trail,
+    /// Records tell of queries, fields and short documents too.
+    pub(crate) tells_details: bool,
+    /// Exchanges so far.
+    pub(super) asked: AtomicU64,
     /// How the link to the controller is; there is none in standard mode.
     pub(crate) tunnel: Option<Tunnel>,
     /// Who asks the Engine what its containers use.
@@ -100,6 +108,9 @@ impl Agent {
             inventory: Arc::new(Inventory::new()?),
             host,
             metrics: Registry::new(),
+            trail: Trail::off(),
+            tells_details: false,
+            asked: AtomicU64::new(0),
             tunnel: None,
             rounds,
             engine_memory: OnceLock::new(),
@@ -148,6 +159,10 @@ pub(crate) struct Desk<'a> {
     pub(crate) line: &'a mut Line,
     /// The other end of the connection.
     pub(crate) peer: IpAddr,
+    /// Who asks, for the records, where that is not the peer.
+    pub(crate) actor: Option<&'a str>,
+    /// The key that let itself in just now.
+    pub(crate) enrolled: Option<KeyId>,
     /// Told as soon as the caller's credential is known to be good, and what marks it.
     pub(crate) on_admitted: &'a dyn Fn(u64),
 }

@@ -32,7 +32,7 @@ pub(crate) use exposure::{Acknowledged, Controller, Credential, Credentials, Exp
 pub(crate) use gate::{Bodies, Gate, Pass, Settings};
 pub(crate) use grant::{Glob, Grant, Label, Mode, Mount};
 pub(crate) use hello::{Proof, Shown};
-pub(crate) use key::{KeyId, SigningKey};
+pub(crate) use key::{KeyId, PublicKey, SigningKey};
 pub(crate) use keyring::Keyring;
 pub(crate) use networks::Network;
 pub(crate) use phc::{HashFailed, Phc};
@@ -51,7 +51,8 @@ use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 
-use crate::http::Request;
+use crate::clock::Deadline;
+use crate::http::{BodyError, Framing, Request};
 use keyring::Key;
 
 /// A caller whose credential was checked.
@@ -138,6 +139,21 @@ impl<T> Authenticated<T> {
 
     pub(crate) fn into_parts(self) -> (T, Principal) {
         (self.inner, self.principal)
+    }
+}
+
+impl Authenticated<Request<'_>> {
+    /// Its body, if that is a JSON document of at most so many bytes. It is held, and read again by
+    /// whoever comes next.
+    pub(crate) fn document(&mut self, most: usize, deadline: Deadline) -> Result<Option<&[u8]>, BodyError> {
+        let Request { head, body, .. } = &mut self.inner;
+        let is_json = head.values("content-type").any(|kind| kind.starts_with(b"application/json"));
+        match body.framing() {
+            Framing::Length(length) if is_json && length > 0 && length <= most as u64 => {
+                body.hold(most, most, deadline, &mut || None).map(Some)
+            }
+            _ => Ok(None),
+        }
     }
 }
 

@@ -4,7 +4,7 @@ use std::ffi::OsString;
 
 use clap::{Arg, ArgAction, ArgMatches, Command};
 
-use super::{doctor, keygen, policy, server_cert};
+use super::{audit, doctor, keygen, policy, server_cert};
 
 pub(super) const NAME: &str = env!("CARGO_PKG_NAME");
 pub(super) const VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -22,6 +22,7 @@ pub(super) enum Ask {
     Keygen(keygen::Options),
     Cert(server_cert::Options),
     Policy(policy::Question),
+    Audit(audit::Question),
     Version,
 }
 
@@ -87,6 +88,12 @@ const COMMANDS: &[Row] = &[
         about: "Say in words what each key may do, or what becomes of a request",
         shape: policy::shape,
         ask: |matches| Ask::Policy(policy::Question::of(matches)),
+    },
+    Row {
+        name: "audit",
+        about: "Say whether the audit trail is whole; show or search its records",
+        shape: audit::shape,
+        ask: |matches| Ask::Audit(audit::Question::of(matches)),
     },
     Row {
         name: "version",
@@ -189,6 +196,14 @@ mod tests {
         ] {
             assert!(matches!(of(arguments), Ok(Ask::Policy(_))), "{arguments:?}");
         }
+        let head = format!("1:{}", "0".repeat(64));
+        for arguments in [
+            &["audit", "verify", "a", "b", "--key", "k", "--head", &head][..],
+            &["audit", "tail", "a", "-n", "0", "--follow"],
+            &["audit", "query", "a", "--event", "start", "--since", "2h", "--outcome", "denied", "--json"],
+        ] {
+            assert!(matches!(of(arguments), Ok(Ask::Audit(_))), "{arguments:?}");
+        }
     }
 
     #[test]
@@ -208,6 +223,10 @@ mod tests {
             &["policy", "suggest"],
             &["policy", "check", "keys", "more"],
             &["policy", "explain", "ci", "GET"],
+            &["audit"],
+            &["audit", "verify"],
+            &["audit", "tail", "a", "b"],
+            &["audit", "query", "--json"],
             &["policy", "explain", "ci", "GET", "/a", "/b"],
         ] {
             let error = of(arguments).unwrap_err();
@@ -224,6 +243,11 @@ mod tests {
             (&["cert", "--host", "agent", "--days", "0"], "0 is not in 1..=36500"),
             (&["cert", "--host", "agent", "--days", "36501"], "36501 is not in 1..=36500"),
             (&["policy", "explain", "ci", "get", "/a"], "no method that is known: DELETE, GET, HEAD"),
+            (&["audit", "verify", "a", "--head", "7"], "not a number, a colon, and 64 hexadecimal digits"),
+            (&["audit", "query", "a", "--event", "login"], "none of api_request, "),
+            (&["audit", "query", "a", "--since", "soon"], "no time: write it as"),
+            (&["audit", "query", "a", "--outcome", "ok"], "none of allowed, denied, error"),
+            (&["audit", "tail", "a", "-n", "x"], "invalid digit"),
         ] {
             let error = of(arguments).unwrap_err();
             assert!(error.use_stderr(), "{arguments:?}");

@@ -1,6 +1,13 @@
 //! The command line: what is asked for, and the code it ends with.
 
 mod arguments;
+mod audit;
+mod audit_files;
+mod audit_key;
+mod audit_query;
+mod audit_record;
+mod audit_tail;
+mod audit_verify;
 mod configuration;
 mod doctor;
 mod hash_token;
@@ -35,6 +42,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Ok(Ask::Keygen(options)) => keygen::keygen(&options),
         Ok(Ask::Cert(options)) => server_cert::server_cert(&options),
         Ok(Ask::Policy(question)) => policy::answer(&question, &Environment::of_process()),
+        Ok(Ask::Audit(question)) => audit::answer(&question),
         Ok(Ask::Version) => told(&format!("{NAME} {VERSION}\n")),
         Err(instead) if instead.use_stderr() => {
             complain(&instead.render().to_string());

@@ -7,7 +7,7 @@ use crate::config::{Config, Environment};
 use crate::{log, run};
 
 pub(super) fn serve(environment: Environment) -> ExitCode {
-    match Config::read(&environment) {
+    match Config::start(&environment) {
         Ok(config) => {
             // Its secrets are wiped; the settings hold their own.
             drop(environment);

@@ -81,14 +81,15 @@ fn cells(environment: &Environment, row: &'static Variable, is_absent: bool) -> 
 fn absent(environment: &Environment) -> Vec<&'static Variable> {
     let is_edge = edge::is_meant(environment);
     let is_absent = |row: &&&Variable| match row.section {
-        Section::Refused | Section::Idle => true,
+        Section::Idle => true,
         Section::Edge | Section::Proxies => !is_edge,
         Section::Listening
         | Section::Access
         | Section::Guards
         | Section::Engine
         | Section::Telling
-        | Section::Output => false,
+        | Section::Output
+        | Section::Audit => false,
     };
     let idle = if is_edge { edge::idle(environment) } else { Vec::new() };
     TABLE.iter().filter(is_absent).copied().chain(idle.into_iter().map(|(row, _)| row)).collect()

@@ -1,6 +1,5 @@
 //! Every guard: what it keeps out, how it stands, what lifts it.
 
-use super::edge;
 use super::environment::Environment;
 use super::exposure::Switches;
 use super::findings::Findings;
@@ -11,6 +10,7 @@ use super::variables::{
     ALLOW_NON_LOOPBACK, ALLOWED_ORIGINS, AUTHORIZED_KEYS, AUTHORIZED_KEYS_FILE, DD_AGENT_SECRET,
     DD_AGENT_SECRET_FILE, TLS_CERT, TLS_KEY, TOKEN, TOKEN_FILE, TOKEN_HASH, TOKEN_HASH_FILE, Variable,
 };
+use super::{audit, edge};
 
 /// One guard.
 pub(super) struct Guard {
@@ -27,6 +27,16 @@ pub(super) fn guards(environment: &Environment) -> Vec<Guard> {
             what: "no requests from foreign web origins",
             state: origins(environment),
             lifted_by: "ALLOWED_ORIGINS=…",
+        },
+        Guard {
+            what: "no answer without its record",
+            state: audit::required_guard(environment),
+            lifted_by: "AUDIT_REQUIRED=false",
+        },
+        Guard {
+            what: "no record that is changed unseen",
+            state: audit::chain_guard(environment),
+            lifted_by: "AUDIT_CHAIN=false",
         },
         Guard { what: "no secret file that others may change", state: "on".to_owned(), lifted_by: "nothing" },
         Guard { what: "no variable that would be disregarded", state: "on".to_owned(), lifted_by: "nothing" },
@@ -149,6 +159,8 @@ mod tests {
                 "on, \"Production\" is not listed",
                 "on, and warns",
                 "on, for all",
+                "lifted",
+                "lifted, nothing is recorded",
                 "on",
                 "on"
             ]

@@ -1,6 +1,7 @@
 //! From the environment to every room's settings: each problem collected, none guessed.
 
 mod about;
+mod audit;
 mod columns;
 mod edge;
 mod engine;
@@ -19,10 +20,13 @@ mod probe;
 mod secrets;
 #[cfg(test)]
 pub(crate) mod specimens;
+mod state;
 #[cfg(test)]
 mod tests;
+mod trail_file;
 mod variables;
 
+use crate::audit::Settings as AuditSettings;
 use crate::{api, docker, host, log, server};
 
 pub(crate) use columns::columns;
@@ -44,6 +48,9 @@ pub(crate) struct Config {
     pub(crate) docker: docker::Settings,
     pub(crate) about: api::About,
     pub(crate) host: host::Settings,
+    pub(crate) audit: AuditSettings,
+    /// Records tell of queries, headers and bodies, too.
+    pub(crate) audit_detail: bool,
     /// What works and still should be known; for the log, at each start.
     pub(crate) warnings: Vec<Warning>,
 }
@@ -65,13 +72,21 @@ const LEVELS: &[(&str, log::Level)] = &[
 ];
 
 impl Config {
-    /// Everything, or everything that is wrong.
+    /// Everything, for an agent that starts now: the key that signs its audit trail is made where there is none yet.
+    pub(crate) fn start(environment: &Environment) -> Result<Self, Vec<Problem>> {
+        let mut config = Self::read(environment)?;
+        audit::sign(environment, &mut config.audit).map_err(|problem| vec![problem])?;
+        Ok(config)
+    }
+
+    /// Everything, or everything that is wrong. Nothing is made or changed by looking.
     pub(crate) fn read(environment: &Environment) -> Result<Self, Vec<Problem>> {
         let (settings, findings) = read(environment);
         match settings {
             Some(settings) if findings.problems.is_empty() => {
-                let Settings { level, mode, docker, about, host } = settings;
-                Ok(Self { level, mode, docker, about, host, warnings: findings.warnings })
+                let Settings { level, mode, docker, about, host, audit: (audit, audit_detail) } = settings;
+                let warnings = findings.warnings;
+                Ok(Self { level, mode, docker, about, host, audit, audit_detail, warnings })
             }
             _ => Err(findings.problems),
         }
@@ -84,6 +99,7 @@ struct Settings {
     docker: docker::Settings,
     about: api::About,
     host: host::Settings,
+    audit: (AuditSettings, bool),
 }
 
 /// The settings are `None` only after a problem.
@@ -97,9 +113,12 @@ fn read(environment: &Environment) -> (Option<Settings>, Findings) {
     let level = findings.take(parse::choice(environment, &LOG_LEVEL, LEVELS));
     let about = about::read(environment, &mut findings);
     let host = about::host(environment, &mut findings);
+    let audit = audit::read(environment, &mut findings);
     without_effect(environment, &mut findings);
-    let settings =
-        || Some(Settings { level: level?, mode: mode?, docker: docker?, about: about?, host: host? });
+    let settings = || {
+        let (level, mode, docker, about) = (level?, mode?, docker?, about?);
+        Some(Settings { level, mode, docker, about, host: host?, audit: audit? })
+    };
     (settings(), findings)
 }
 
@@ -107,10 +126,6 @@ fn read(environment: &Environment) -> (Option<Settings>, Findings) {
 fn without_effect(environment: &Environment, findings: &mut Findings) {
     for variable in TABLE.iter().filter(|variable| environment.is_set(variable)) {
         match variable.section {
-            Section::Refused => {
-                let what = "this version of Lookout does not have it, and would run without what it asks for";
-                findings.refuse(&[variable], what, "unset it");
-            }
             Section::Edge if !edge::is_meant(environment) => {
                 findings.no_effect(variable, "it acts in edge mode only, and DRYDOCK_URL is not set");
             }
@@ -123,6 +138,7 @@ fn without_effect(environment: &Environment, findings: &mut Findings) {
             | Section::Engine
             | Section::Telling
             | Section::Output
+            | Section::Audit
             | Section::Edge
             | Section::Proxies => {}
         }

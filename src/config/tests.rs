@@ -80,18 +80,6 @@ fn all_problems_are_told_at_once() {
 }
 
 #[test]
-fn what_this_version_lacks_and_somebody_relies_on_is_refused() {
-    let refused: Vec<_> = TABLE.iter().filter(|row| row.section == Section::Refused).collect();
-    assert!(refused.len() > 2);
-    for row in refused {
-        let problems = told(&[TOKEN, LOOPBACK, (row.name, "/some/value")]).unwrap_err();
-        let what =
-            "this version of Lookout does not have it, and would run without what it asks for; unset it";
-        assert_eq!(problems, [format!("{}: {what}", row.name)]);
-    }
-}
-
-#[test]
 fn what_this_version_lacks_and_nobody_misses_is_warned_about() {
     let idle: Vec<_> = TABLE.iter().filter(|row| row.section == Section::Idle).collect();
     assert!(idle.len() > 1);

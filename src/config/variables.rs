@@ -25,13 +25,13 @@ pub(crate) enum Section {
     /// What the agent tells of itself and its host.
     Telling,
     Output,
+    /// Who did what, and what became of it.
+    Audit,
     /// Acts in edge mode only. Setting it in standard mode is warned about.
     Edge,
     /// Acts in edge mode only, and is usually set for a whole host: nobody is warned. Also read by
     /// its name in lower case.
     Proxies,
-    /// Not in this version, and somebody who sets it relies on it. Setting it is refused.
-    Refused,
     /// Not in this version, and nobody comes to harm by that. Setting it is warned about.
     Idle,
 }
@@ -83,9 +83,9 @@ impl Section {
             Self::Engine => "The Engine",
             Self::Telling => "What is told",
             Self::Output => "Output",
+            Self::Audit => "The audit trail",
             Self::Edge => "Edge mode, which DRYDOCK_URL switches on",
             Self::Proxies => "Proxies on the way to the controller",
-            Self::Refused => "Not in this version: refused when set",
             Self::Idle => "Not in this version: no effect",
         }
     }
@@ -162,6 +162,18 @@ variables! {
         LOG_LEVEL: Plain, Value("info"), "debug, info, warn or error";
         NO_COLOR: Plain, Nothing, "nothing is ever coloured, with or without it";
     }
+    Audit {
+        AUDIT_LOG: Plain, Nothing, "where it goes: stdout, stderr or the path of a file";
+        AUDIT_BUFFER_SIZE: Plain, Value("256"), "records that are kept in memory, 0 to 65536";
+        AUDIT_REQUIRED: Plain, Value("false"), "refuse what cannot be recorded";
+        AUDIT_CHAIN: Plain, Words("true for a file"), "each record carries the hash of the one before it";
+        AUDIT_MAX_BYTES: Plain, Value("104857600"), "size of a file put aside: 0 for never, or at least 65536";
+        AUDIT_KEEP: Plain, Value("10"), "files put aside that are kept, 1 to 1000";
+        AUDIT_DETAIL: Plain, Value("false"), "record queries, headers and JSON bodies, with secrets blanked";
+        REDACT_HEADERS: Plain, Nothing, "further headers that are blanked, comma separated";
+        REDACT_FIELDS: Plain, Nothing, "further fields that are blanked, comma separated";
+        STATE_DIR: Plain, Nothing, "directory of mode 0700 for the key that signs the trail";
+    }
     Edge {
         DRYDOCK_URL: Address, Nothing, "the controller to call: wss://host[:port][/prefix]";
         EDGE_PROTOCOL: Plain, Value("auto"), "how it is spoken to: auto, lookout or portwing";
@@ -183,11 +195,6 @@ variables! {
         ALL_PROXY: Address, Nothing, "where that is not set; all_proxy wins";
         NO_PROXY: Plain, Nothing, "hosts reached without a proxy; no_proxy wins";
     }
-    Refused {
-        AUDIT_LOG: Plain, Nothing, "stdout, stderr or a path: where the audit trail goes";
-        AUDIT_BUFFER_SIZE: Plain, Value("256"), "audit records that are kept in memory";
-        AUDIT_REQUIRED: Plain, Value("false"), "refuse what cannot be audited";
-    }
     Idle {
         STACKS_DIR: Plain, Value("/data/stacks"), "where stacks are kept";
         FORCE_COLOR: Plain, Nothing, "colour even where nobody sees it";
@@ -200,9 +207,10 @@ mod tests {
 
     use super::*;
     use crate::limits::{
-        CLOCK_SKEW_CEILING, CLOCK_SKEW_SECS, CONNECTIONS_CEILING, CONNECTIONS_MAX as CONNECTIONS,
-        EDGE_FIRST_DELAY_CEILING, EDGE_HEARTBEAT_CEILING, EDGE_LONGEST_DELAY_CEILING, EDGE_WELCOME_CEILING,
-        ENGINE_SECS, ENGINE_SECS_CEILING, NONCES_PER_KEY_CEILING, NONCES_PER_KEY_MAX,
+        AUDIT_FILE_BYTES_FLOOR, AUDIT_KEEP_CEILING, AUDIT_RING_CEILING, CLOCK_SKEW_CEILING, CLOCK_SKEW_SECS,
+        CONNECTIONS_CEILING, CONNECTIONS_MAX as CONNECTIONS, EDGE_FIRST_DELAY_CEILING,
+        EDGE_HEARTBEAT_CEILING, EDGE_LONGEST_DELAY_CEILING, EDGE_WELCOME_CEILING, ENGINE_SECS,
+        ENGINE_SECS_CEILING, NONCES_PER_KEY_CEILING, NONCES_PER_KEY_MAX,
     };
 
     #[test]
@@ -225,8 +233,9 @@ mod tests {
         for row in TABLE {
             let named =
                 ["TOKEN", "SECRET", "KEY", "HASH", "HEADERS"].iter().any(|word| row.name.contains(word));
-            // Public keys, and a list of permissions.
-            let harmless = row.name.starts_with("AUTHORIZED_KEYS") || row.name == "TOKEN_ALLOW";
+            // Public keys, and lists of permissions and of names.
+            let harmless = row.name.starts_with("AUTHORIZED_KEYS")
+                || ["TOKEN_ALLOW", "REDACT_HEADERS"].contains(&row.name);
             let is_path = row.name.ends_with("_FILE") || row.name == "TLS_KEY";
             let is_address = row.name == "DRYDOCK_URL" || row.section == Section::Proxies;
             let holds = match (named && !harmless, is_path) {
@@ -249,6 +258,9 @@ mod tests {
         assert!(MAX_CLOCK_SKEW_SECONDS.meaning.ends_with(&format!(" to {CLOCK_SKEW_CEILING}")));
         assert_eq!(NONCE_LRU_SIZE.default_value(), NONCES_PER_KEY_MAX.to_string());
         assert!(NONCE_LRU_SIZE.meaning.ends_with(&format!(" to {NONCES_PER_KEY_CEILING}")));
+        assert!(AUDIT_BUFFER_SIZE.meaning.ends_with(&format!(" 0 to {AUDIT_RING_CEILING}")));
+        assert!(AUDIT_MAX_BYTES.meaning.ends_with(&format!(" at least {AUDIT_FILE_BYTES_FLOOR}")));
+        assert!(AUDIT_KEEP.meaning.ends_with(&format!(" 1 to {AUDIT_KEEP_CEILING}")));
         for (row, ceiling) in [
             (&HEARTBEAT_INTERVAL, EDGE_HEARTBEAT_CEILING),
             (&WELCOME_TIMEOUT, EDGE_WELCOME_CEILING),
@@ -274,14 +286,15 @@ mod tests {
         names.sort_unstable();
         let expected = "ADAPTER AGENT_ID AGENT_NAME ALLOWED_ORIGINS ALLOW_IN_ENVIRONMENTS \
             ALLOW_IN_PRODUCTION ALLOW_NON_LOOPBACK ALLOW_UNAUTHENTICATED ALLOW_UNAUTHENTICATED_REMOTE \
-            ALL_PROXY AUDIT_BUFFER_SIZE AUDIT_LOG AUDIT_REQUIRED AUTHORIZED_KEYS AUTHORIZED_KEYS_FILE \
+            ALL_PROXY AUDIT_BUFFER_SIZE AUDIT_CHAIN AUDIT_DETAIL AUDIT_KEEP AUDIT_LOG AUDIT_MAX_BYTES \
+            AUDIT_REQUIRED AUTHORIZED_KEYS AUTHORIZED_KEYS_FILE \
             BIND_ADDRESS CA_CERT CLIENT_CA CONNECTIONS_MAX DD_AGENT_SECRET DD_AGENT_SECRET_FILE \
             DD_POLL_INTERVAL DOCKER_CERT_PATH DOCKER_HOST DOCKER_SOCKET DOCKER_TLS_VERIFY DRYDOCK_URL \
             EDGE_ALLOW EDGE_HEADERS_FILE EDGE_PROTOCOL EDGE_REQUIRE_SIGNATURE ENROLLMENT_TOKEN \
             ENROLLMENT_TOKEN_FILE FORCE_COLOR HEARTBEAT_INTERVAL HOME HOST_PROC HTTPS_PROXY HTTP_PROXY \
             LOG_LEVEL LOOKOUT_ENV MAX_CLOCK_SKEW_SECONDS MAX_RECONNECT_DELAY NONCE_LRU_SIZE NO_COLOR \
-            NO_PROXY OPERATIONS_ADDRESS PORT PRIVATE_KEY_FILE RECONNECT_DELAY REQUEST_TIMEOUT \
-            SKIP_DF_COLLECTION STACKS_DIR TLS_CERT TLS_KEY TLS_SKIP_VERIFY TOKEN TOKEN_ALLOW TOKEN_FILE \
+            NO_PROXY OPERATIONS_ADDRESS PORT PRIVATE_KEY_FILE RECONNECT_DELAY REDACT_FIELDS REDACT_HEADERS \
+            REQUEST_TIMEOUT SKIP_DF_COLLECTION STACKS_DIR STATE_DIR TLS_CERT TLS_KEY TLS_SKIP_VERIFY TOKEN TOKEN_ALLOW TOKEN_FILE \
             TOKEN_HASH TOKEN_HASH_FILE TRUSTED_PROXIES WELCOME_TIMEOUT";
         assert_eq!(names, expected.split_whitespace().collect::<Vec<_>>());
     }

@@ -38,15 +38,15 @@ pub(super) fn ask<R>(
     let agent = &session.house.agent;
     let (mut line, mut pass, mut slots) = (session.line(), Pass::default(), slots());
     // Over when this exchange is, to the last byte of its answer.
-    let mut flight = agent.metrics.requests.flight();
+    let mut exchange = agent.exchange();
     let body = std::mem::take(&mut call.body);
     let grant =
         call.has_streamed_body.then_some(Grant { outbox: &session.outbox, request_id: &call.id, owed: 0 });
     let mut source = Inbound::new(body, inlet, grant);
     let response = match request_head(&call.head, &mut slots) {
         Err(why) => {
-            flight.counts();
-            flight.answered("", why.status().0);
+            exchange.flight.counts();
+            exchange.flight.answered("", why.status().0);
             Failure::Malformed(why).response()
         }
         Ok(head) => {
@@ -60,9 +60,11 @@ pub(super) fn ask<R>(
                 line: &mut line,
                 peer,
                 surface: Surface::Whole,
+                actor: Some(&session.house.controller),
+                enrolled: None,
                 on_admitted: &|mark| inlet.admitted(mark),
             };
-            api::answer(&mut desk, Request { head, body, peer }, &mut flight)
+            api::answer(&mut desk, Request { head, body, peer }, &mut exchange)
         }
     };
     let told = then(&mut line, response);

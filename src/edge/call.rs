@@ -172,8 +172,19 @@ fn fields(
     agreed: Agreed,
 ) -> Result<Vec<(String, String)>, String> {
     let mut fields = Vec::new();
-    for (name, value) in headers.unwrap_or_default() {
-        let Value::String(value) = value else { continue };
+    // A field that stands several times is a list.
+    let each = |(name, value): (String, Value)| match value {
+        Value::String(value) => vec![(name, value)],
+        Value::Array(values) => {
+            let texts = values.into_iter().filter_map(|value| match value {
+                Value::String(value) => Some(value),
+                Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => None,
+            });
+            texts.map(|value| (name.clone(), value)).collect()
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::Object(_) => Vec::new(),
+    };
+    for (name, value) in headers.unwrap_or_default().into_iter().flat_map(each) {
         let lower = name.to_ascii_lowercase();
         let is_upgrade = lower == "upgrade";
         let is_known = FIELDS.contains(&&*lower) || FAMILIES.iter().any(|family| lower.starts_with(family));

@@ -47,6 +47,11 @@ impl News<'_> {
             if !is_first && beat.passed() {
                 beat = Deadline::after(self.heartbeat);
                 self.lane.send(Frame::Text(envelope("metrics", &agent.host.sample())))?;
+                // Whoever keeps it can tell later whether a trail was cut short.
+                if let Some((sequence, hash)) = agent.trail.head() {
+                    let head = serde_json::json!({ "sequence": sequence, "hash": hash });
+                    self.lane.send(Frame::Text(envelope("audit_head", &head)))?;
+                }
             }
             let on_news = tidings.as_ref().map_or_else(Watch::nothing, Watch::readable);
             let mut watches = [on_news, Watch::departure(&*self.running.inlet)];

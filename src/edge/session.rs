@@ -21,6 +21,8 @@ use crate::threads::Crew;
 /// What every session shares.
 pub(super) struct House {
     pub(super) agent: Arc<Agent>,
+    /// Where the controller is, as the records name it.
+    pub(super) controller: String,
     pub(super) gate: Gate,
     pub(super) crew: Crew,
     pub(super) places: Places,

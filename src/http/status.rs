@@ -20,6 +20,7 @@ impl Status {
     pub(crate) const EXPECTATION_FAILED: Self = Self(417);
     pub(crate) const TOO_MANY_REQUESTS: Self = Self(429);
     pub(crate) const HEAD_TOO_LARGE: Self = Self(431);
+    pub(crate) const CONFLICT: Self = Self(409);
     pub(crate) const INTERNAL_ERROR: Self = Self(500);
     pub(crate) const NOT_IMPLEMENTED: Self = Self(501);
     pub(crate) const BAD_GATEWAY: Self = Self(502);

@@ -72,6 +72,16 @@ families! {
         "Messages from and to a controller";
     EDGE_BYTES: Counter "lookout_edge_bytes_total" &["direction"],
         "Bytes of messages from and to a controller";
+    AUDIT_RECORDS: Counter "lookout_audit_records_total" &[], "Records of the audit trail that were written";
+    AUDIT_FAILURES: Counter "lookout_audit_failures_total" &[],
+        "Attempts to write the audit trail that failed";
+    AUDIT_SEQUENCE: Gauge "lookout_audit_chain_sequence" &[],
+        "Number of the chain's last record; 0 without a chain";
+    AUDIT_SINK: Gauge "lookout_audit_sink_enabled" &[], "Whether the audit trail is written anywhere: 1 or 0";
+    AUDIT_KEPT: Gauge "lookout_audit_buffer_records" &[], "Records of the audit trail kept in memory";
+    AUDIT_CAPACITY: Gauge "lookout_audit_buffer_capacity" &[], "Records that are kept there at most";
+    AUDIT_EXPORTS: Counter "lookout_audit_exports_total" &["outcome"],
+        "Questions for those records by what became of them";
     PROCESS_CPU: Counter "process_cpu_seconds_total" &[], "Time the agent spent on processors";
     PROCESS_RESIDENT: Gauge "process_resident_memory_bytes" &[], "Memory the agent really holds";
     PROCESS_VIRTUAL: Gauge "process_virtual_memory_bytes" &[], "Addresses the agent has taken";
@@ -155,7 +165,9 @@ mod tests {
             container_fs_writes_bytes_total container_memory_usage_bytes \
             container_memory_working_set_bytes container_network_receive_bytes_total \
             container_network_transmit_bytes_total container_spec_memory_limit_bytes container_threads \
-            container_threads_max lookout_auth_failures_total lookout_authorized_keys_reload_failures_total lookout_build_info \
+            container_threads_max lookout_audit_buffer_capacity lookout_audit_buffer_records \
+            lookout_audit_chain_sequence lookout_audit_exports_total lookout_audit_failures_total \
+            lookout_audit_records_total lookout_audit_sink_enabled lookout_auth_failures_total lookout_authorized_keys_reload_failures_total lookout_build_info \
             lookout_containers lookout_edge_bytes_total lookout_edge_connect_failures_total \
             lookout_edge_connected lookout_edge_malformed_messages_total lookout_edge_messages_total \
             lookout_edge_sessions_total lookout_edge_stalls_total lookout_host_cpu_usage_percent lookout_host_disk_total_bytes \

@@ -7,6 +7,7 @@ mod link;
 mod requests;
 mod statistics;
 mod text;
+mod trail;
 
 #[cfg(test)]
 pub(crate) mod check;
@@ -19,6 +20,7 @@ pub(crate) use link::{Link, Obstacle};
 pub(crate) use requests::Flight;
 pub(crate) use statistics::{Statistics, Unmeasured};
 pub(crate) use text::{CONTENT_TYPE, Number, Page};
+pub(crate) use trail::{Exported, Trail, TrailNow};
 
 use std::time::Duration;
 

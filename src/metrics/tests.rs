@@ -21,6 +21,7 @@ fn page(registry: &Registry, now: &Now<'_>) -> String {
     let mut page = Page::default();
     registry.write(&mut page, now);
     Link::new().write(&mut page, true);
+    Trail::new().write(&mut page, &TrailNow { kept: 1, capacity: 2, has_sink: true, sequence: 3 });
     write_states(&mut page, ["running", "running"].into_iter());
     let statistics = [first_generation(), second_generation()]
         .map(|text| Statistics::read(text.to_string().as_bytes()).unwrap());

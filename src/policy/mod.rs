@@ -36,6 +36,10 @@ impl<T> Permitted<T> {
         &self.principal
     }
 
+    pub(crate) fn inner(&self) -> &T {
+        &self.inner
+    }
+
     pub(crate) fn into_parts(self) -> (T, Principal) {
         (self.inner, self.principal)
     }

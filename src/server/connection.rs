@@ -157,7 +157,7 @@ fn exchange(talk: &mut Talk<'_>, guest: &Guest, (start, end): (usize, usize)) ->
     let bytes = space.get(range).and_then(|head| head.get(start..)).unwrap_or_default();
     let mut slots = slots();
     // Over when this exchange is, to the last byte of its answer.
-    let mut flight = talk.house.agent.metrics.requests.flight();
+    let mut exchange = talk.house.agent.exchange();
     let answered = request_head(bytes, &mut slots).map(|head| {
         let terms = Terms {
             is_head: head.method == Method::Head,
@@ -169,6 +169,8 @@ fn exchange(talk: &mut Talk<'_>, guest: &Guest, (start, end): (usize, usize)) ->
         let mut desk = Desk {
             agent: &talk.house.agent,
             surface: talk.house.surface,
+            actor: None,
+            enrolled: None,
             gate: &talk.house.gate,
             pass: &mut talk.pass,
             is_private: talk.is_private,
@@ -176,7 +178,7 @@ fn exchange(talk: &mut Talk<'_>, guest: &Guest, (start, end): (usize, usize)) ->
             peer,
             on_admitted: &|mark| guest.is_known(mark),
         };
-        (api::answer(&mut desk, Request { head, body, peer }, &mut flight), terms)
+        (api::answer(&mut desk, Request { head, body, peer }, &mut exchange), terms)
     });
     talk.wire.give_back(space);
     match answered {

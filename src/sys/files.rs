@@ -78,6 +78,45 @@ pub(super) fn read_all(file: &File, most: u64) -> Result<Vec<u8>, BadFile> {
     Ok(std::mem::take(&mut *bytes))
 }
 
+/// A file to add to.
+pub(crate) struct Appended {
+    pub(crate) file: File,
+    /// Its mode, where that lets others read or change it.
+    pub(crate) loose: Option<u32>,
+}
+
+/// Opens a file to add to and to read, and creates it for its owner alone. The name must be the file's own:
+/// who could put a link in its place could have anything overwritten.
+pub(crate) fn open_append(path: &Path) -> io::Result<Appended> {
+    let mut options = OpenOptions::new();
+    options.read(true).append(true).create(true).mode(0o600);
+    let file = plain(path, &mut options)?;
+    let mode = file.metadata()?.mode() & 0o7777;
+    Ok(Appended { file, loose: Some(mode).filter(|mode| mode & 0o077 != 0) })
+}
+
+/// Opens a file to read under its own name.
+pub(crate) fn open_plain(path: &Path) -> io::Result<File> {
+    plain(path, OpenOptions::new().read(true))
+}
+
+fn plain(path: &Path, options: &mut OpenOptions) -> io::Result<File> {
+    options.custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK | libc::O_NOCTTY);
+    let file = options.open(path).map_err(|error| match error.raw_os_error() {
+        Some(libc::ELOOP) => {
+            io::Error::new(io::ErrorKind::InvalidInput, "is a symbolic link: give the file's own name")
+        }
+        // What a pipe without a reader says.
+        Some(libc::ENXIO) => not_regular(),
+        _ => error,
+    })?;
+    if file.metadata()?.is_file() { Ok(file) } else { Err(not_regular()) }
+}
+
+fn not_regular() -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidInput, BadFile::NotRegular.to_string())
+}
+
 impl fmt::Display for BadFile {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -105,6 +144,7 @@ impl fmt::Display for Concern {
 #[cfg(test)]
 mod tests {
     use std::fs::{self, Permissions};
+    use std::io::Write;
     use std::os::unix::fs::PermissionsExt;
     use std::path::PathBuf;
 
@@ -153,5 +193,35 @@ mod tests {
         let path = file("sized", "12345", 0o600);
         assert!(read_trusted(&path, 5).is_ok());
         assert!(matches!(read_trusted(&path, 4), Err(BadFile::TooLarge(4))));
+    }
+
+    #[test]
+    fn a_file_to_add_to_is_made_for_its_owner_and_added_to() {
+        let path = file("appended", "", 0o600);
+        fs::remove_file(&path).unwrap();
+        for (at, text) in ["one\n", "two\n"].into_iter().enumerate() {
+            let appended = open_append(&path).unwrap();
+            assert_eq!((appended.loose, appended.file.metadata().unwrap().mode() & 0o777), (None, 0o600));
+            (&appended.file).write_all(text.as_bytes()).unwrap();
+            assert_eq!(appended.file.metadata().unwrap().len(), 4 * (at as u64 + 1));
+        }
+        assert_eq!(io::read_to_string(open_plain(&path).unwrap()).unwrap(), "one\ntwo\n");
+        assert_eq!(open_append(&file("loose", "", 0o640)).unwrap().loose, Some(0o640));
+    }
+
+    #[test]
+    fn links_and_what_is_no_file_are_not_added_to() {
+        let path = file("target", "x", 0o600);
+        let link = path.with_extension("link");
+        let _ = fs::remove_file(&link);
+        std::os::unix::fs::symlink(&path, &link).unwrap();
+        for path in [link.as_path(), Path::new("/dev/null"), Path::new("/dev/full")] {
+            for error in [open_append(path).err(), open_plain(path).err()] {
+                assert_eq!(error.map(|error| error.kind()), Some(io::ErrorKind::InvalidInput), "{path:?}");
+            }
+        }
+        assert!(open_append(Path::new("/")).is_err() && open_plain(Path::new("/")).is_err());
+        assert_eq!(open_plain(&path.with_extension("no")).err().unwrap().kind(), io::ErrorKind::NotFound);
+        assert_eq!(fs::read_to_string(&path).unwrap(), "x");
     }
 }

@@ -160,13 +160,13 @@ impl Call {
 
     /// Answers otherwise, and closes.
     pub(crate) fn refuse(self, status: &str, fields: &str) {
-        self.answer(&format!("HTTP/1.1 {status}\r\n{fields}Content-Length: 0\r\nConnection: close\r\n\r\n"));
+        self.answer(format!("HTTP/1.1 {status}\r\n{fields}Content-Length: 0\r\nConnection: close\r\n\r\n"));
     }
 
     /// Answers in these very words; the connection stays until what is given is dropped.
-    pub(crate) fn answer(mut self, text: &str) -> Stream {
+    pub(crate) fn answer(mut self, text: impl AsRef<[u8]>) -> Stream {
         // The agent may have left.
-        let _ = self.stream.write_all(text.as_bytes());
+        let _ = self.stream.write_all(text.as_ref());
         self.stream
     }
 
@@ -177,11 +177,17 @@ impl Call {
     }
 
     pub(crate) fn upgrade(self) -> Link {
+        self.upgrade_with(b"")
+    }
+
+    /// With bytes that come right behind the answer.
+    pub(crate) fn upgrade_with(self, early: &[u8]) -> Link {
         let accept = self.accept_key();
-        let stream = self.answer(&format!(
+        let head = format!(
             "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
              Sec-WebSocket-Accept: {accept}\r\n\r\n"
-        ));
+        );
+        let stream = self.answer([head.as_bytes(), early].concat());
         Link::over(stream)
     }
 }

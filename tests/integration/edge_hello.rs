@@ -292,6 +292,29 @@ fn an_answer_that_is_no_upgrade_is_not_spoken_to() {
 }
 
 #[test]
+fn what_comes_right_behind_the_upgrade_is_not_lost() {
+    let (engine, controller) = (obliging(), Controller::start());
+    let agent = start(&controller, engine.path(), &[]);
+    let welcome = br#"{"type":"welcome","data":{}}"#;
+    let head = [0x81, u8::try_from(welcome.len()).unwrap()];
+    let mut link = controller.call().upgrade_with(&[head.as_slice(), welcome].concat());
+    link.hello();
+    logged(&agent, &["\"edge.connected\""]);
+    assert_eq!(link.ask("GET /_ping").text(), "OK");
+}
+
+#[test]
+fn a_name_with_several_addresses_is_tried_at_each() {
+    let (engine, controller) = (obliging(), Controller::start());
+    // Where it means both, nobody listens at the one of IPv6.
+    let url = format!("ws://localhost:{}", controller.port());
+    let _agent = start_at(&url, engine.path(), &[]);
+    let call = controller.call();
+    assert_eq!(call.head.value("host"), Some(url.trim_start_matches("ws://")));
+    call.upgrade().hello();
+}
+
+#[test]
 fn two_agents_are_two_sessions() {
     let engine = obliging();
     let mut edges: Vec<_> = thread::scope(|scope| {

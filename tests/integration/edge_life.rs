@@ -292,3 +292,29 @@ fn a_key_that_cannot_be_read_ends_the_start_and_no_token_takes_its_place() {
         assert!(ended.words().contains("PRIVATE_KEY_FILE"), "{}", ended.words());
     }
 }
+
+#[test]
+fn nothing_that_was_carried_is_in_the_log() {
+    let shells = Shells::default();
+    let engine = shells.engine();
+    let mut edge = Edge::open(&engine);
+    let headers = json!({"X-Registry-Auth": "secret-login", "User-Agent": "client"});
+    let more = json!({"headers": headers, "body": {"Env": ["A=secret-body"]}});
+    edge.link.ask_with("POST /containers/create?name=secret-query", &more);
+    edge.link.exec_ready("shell", &["cat"]);
+    edge.link.echo("shell", "secret-typed");
+    edge.link.exec("other", &["say", "secret-command"], &json!({"env": ["A=secret-variable"]}));
+    edge.link.exec_end("other");
+    for broken in [
+        r#"{"type":"request","data":{"requestId":"b","path":5,"body":"secret-broken"}}"#,
+        r#"{"type":"exec_input","data":{"execId":"shell","data":"secret-broken!"}}"#,
+        r#"{"type":"secret-broken"#,
+        "secret-broken",
+    ] {
+        edge.link.say(broken);
+    }
+    edge.link.say_binary(b"\xffsecret-broken");
+    edge.link.ask("GET /a");
+    let words = edge.agent.stop().words();
+    assert!(words.contains("edge.connected") && !words.contains("secret-"), "{words}");
+}

@@ -157,6 +157,37 @@ fn memory_is_bounded_however_much_is_asked_for_and_not_read() {
 }
 
 #[test]
+fn a_controller_that_reads_nothing_does_not_hold_up_the_end() {
+    let flood = Flood::start();
+    let mut edge = Edge::open(&flood.engine);
+    edge.link.exec_ready("shell", &["cat"]);
+    edge.link.request("f", "GET /containers/a/logs", &json!({}));
+    edge.link.about("f");
+    edge.link.stall();
+    flood.settled();
+    edge.agent.stop();
+    flood.engine.settle();
+}
+
+#[test]
+fn more_signs_of_life_than_anybody_takes_are_not_kept() {
+    let flood = Flood::start();
+    let mut edge = Edge::open(&flood.engine);
+    assert_eq!(edge.link.ask("GET /_ping").text(), "OK");
+    let before = edge.agent.resident_kib();
+    edge.link.stall();
+    let ping = json!({"timestamp": "x".repeat(200)});
+    for _ in 0..200_000 {
+        edge.link.send("ping", &ping);
+    }
+    logged(&edge.agent, &["\"edge.lost\""]);
+    let grown = edge.agent.resident_kib().saturating_sub(before);
+    assert!(grown < 64 * 1024, "{grown} KiB more");
+    edge.again();
+    assert_eq!(edge.link.ask("GET /_ping").text(), "OK");
+}
+
+#[test]
 fn a_controller_that_takes_nothing_for_ten_seconds_is_left() {
     let flood = Flood::start();
     let mut edge = Edge::open(&flood.engine);

@@ -158,6 +158,44 @@ fn an_upgrade_that_is_refused_is_tried_again() {
 }
 
 #[test]
+fn an_upgrade_that_is_sent_elsewhere_is_not_followed() {
+    let (engine, controller, elsewhere) = (obliging(), Controller::start(), Controller::start());
+    let _agent = start(&controller, engine.path(), &[]);
+    for status in ["301 Moved Permanently", "307 Temporary Redirect"] {
+        let place = format!("Location: http://127.0.0.1:{}/api/lookout/ws\r\n", elsewhere.port());
+        controller.call().refuse(status, &place);
+    }
+    welcomed(&controller, &json!({})).ask("GET /_ping");
+    assert!(elsewhere.waiting().is_none());
+}
+
+#[test]
+fn an_upgrade_that_is_never_answered_is_given_up() {
+    let (engine, controller) = (obliging(), Controller::start());
+    let _agent = start(&controller, engine.path(), &[]);
+    // One says nothing, and one does not come to an end.
+    let silent = controller.call();
+    let begun = controller.call().answer("HTTP/1.1 101 Switching Protocols\r\nUpgrade: ");
+    welcomed(&controller, &json!({})).ask("GET /_ping");
+    drop((silent, begun));
+}
+
+#[test]
+fn a_controller_that_says_goodbye_is_called_again() {
+    let engine = obliging();
+    let mut edge = Edge::open(&engine);
+    for (code, reason) in [(1000, ""), (1001, "ping timeout"), (1012, "restart"), (4000, "something new")] {
+        edge.link.close(code, reason);
+        edge.link.expect_over();
+        if !reason.is_empty() {
+            logged(&edge.agent, &["\"edge.lost\"", reason]);
+        }
+        edge.again();
+    }
+    assert_eq!(edge.link.ask("GET /_ping").text(), "OK");
+}
+
+#[test]
 fn a_controller_that_says_when_to_come_back_is_believed() {
     let engine = obliging();
     for status in ["429 Too Many Requests", "503 Service Unavailable"] {

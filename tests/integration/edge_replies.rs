@@ -10,7 +10,7 @@ use crate::edge_link::Link;
 use crate::edge_world::{Edge, answering, desk, obliging, told, whole};
 use crate::engine::{Engine, OK};
 use crate::exposition::Checked;
-use crate::patience::{Gate, PATIENCE};
+use crate::patience::{Gate, PATIENCE, until};
 use crate::signer::logged;
 
 /// An Engine that answers what is held once the gate is open, and everything else at once.
@@ -67,6 +67,27 @@ fn a_hundred_requests_are_answered_at_once_and_one_more_is_refused() {
     assert_eq!(edge.link.ask("GET /after").status(), 200);
     let rest = edge.link.rest();
     assert!((0..100).all(|number| replies(&rest, &format!("r{number}")) == 0), "{rest:?}");
+}
+
+#[test]
+fn places_are_free_again_on_the_next_connection() {
+    let gate = Gate::default();
+    let engine = holding(&gate);
+    let mut edge = Edge::open(&engine);
+    for number in 0..100 {
+        edge.link.request(&format!("r{number}"), &format!("GET /held/{number}"), &json!({}));
+    }
+    until_held(&engine, 100);
+    edge.link.cut();
+    edge.again();
+    // The Engine has not said a word yet.
+    for number in 0..100 {
+        until("a place is free", || {
+            edge.link.request("again", &format!("GET /free/{number}"), &json!({}));
+            edge.link.answer("again").ok()
+        });
+    }
+    gate.open();
 }
 
 #[test]

@@ -169,7 +169,7 @@ fn an_answer_that_does_not_fit_is_an_error_and_the_tunnel_lives() {
         (format!("/text/{}", 14 * MIB), true),
         (format!("/json/{}", 14 * MIB), true),
         (format!("/binary/{}", 10 * MIB), true),
-        (format!("/text/{}", 16 * MIB), false),
+        (format!("/text/{}", 15 * MIB), false),
         (format!("/json/{}", 16 * MIB), false),
         (format!("/json/{}", 40 * MIB), false),
         (format!("/binary/{}", 12 * MIB), false),

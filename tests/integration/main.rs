@@ -33,6 +33,8 @@ mod tls_client;
 mod world;
 
 mod access;
+mod audit_commands;
+mod audit_settings;
 mod authority;
 mod authority_answers;
 mod authority_bodies;

@@ -7,8 +7,8 @@ const FLOORS: &[&[&str]] = &[
     // The clock lies below the log, which stamps its lines, and the permits, which are waited for.
     &["limits", "clock", "exit", "shared"],
     &["names", "secret", "log", "metrics", "permits"],
-    &["sys", "http", "audit", "threads"],
-    &["net"],
+    &["sys", "http", "threads"],
+    &["net", "audit"],
     &["docker", "auth", "compose", "host"],
     &["policy", "inventory"],
     &["api"],

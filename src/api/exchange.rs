@@ -1,0 +1,229 @@
+//! One exchange, from its head to the last byte of its answer: counted, and recorded.
+//!
+//! The record is written before the answer's first byte goes out. An answer that takes its time has
+//! one at its beginning and another at its end.
+
+use std::sync::atomic::Ordering;
+use std::time::Instant;
+
+use super::failure::Failure;
+use super::route::{Agent, Desk, Reply, Response, Route};
+use crate::audit::{Event, NotWritten, Outcome, Record};
+use crate::auth::{Denied, NotEnrolled, Principal};
+use crate::clock;
+use crate::http::{Framing, Request, Status};
+use crate::limits::{AUDIT_DETAIL_BYTES_MAX, BODY_BUFFER_BYTES};
+use crate::metrics::Flight;
+use crate::policy::row::Pace;
+
+/// An exchange under way. Whoever carries it holds this until the answer has ended.
+pub(crate) struct Exchange<'a> {
+    pub(crate) flight: Flight<'a>,
+    agent: &'a Agent,
+    began: Instant,
+    /// What is known so far of a record that is still to be written.
+    record: Option<Box<Record>>,
+    /// Of an answer that takes its time: what is recorded at its end.
+    closing: Option<Box<Record>>,
+}
+
+impl Agent {
+    pub(crate) fn exchange(&self) -> Exchange<'_> {
+        Exchange {
+            flight: self.metrics.requests.flight(),
+            agent: self,
+            began: clock::now(),
+            record: None,
+            closing: None,
+        }
+    }
+
+    /// A name that no other exchange has, of this agent or of one before.
+    fn next_request(&self) -> String {
+        let number = self.asked.fetch_add(1, Ordering::Relaxed);
+        format!("{}-{number}", self.trail.ring().generation())
+    }
+}
+
+impl Exchange<'_> {
+    /// It is one of those that count.
+    pub(super) fn begins(&mut self, desk: &Desk<'_>, request: &Request<'_>) {
+        self.flight.counts();
+        if !self.agent.trail.is_on() {
+            return;
+        }
+        let head = &request.head;
+        let actor = desk.actor.map_or_else(|| request.peer.to_string(), str::to_owned);
+        let mut record = Record::new(Event::ApiRequest);
+        record.actor = Some(actor);
+        record.method = Some(head.method.as_str());
+        record.path = Some(head.target.path().to_owned());
+        record.user_agent = text_of(head.values("user-agent").next());
+        record.request_id = Some(self.agent.next_request());
+        record.detail = self.agent.tells_details.then(|| self.detail(request));
+        self.record = Some(Box::new(record));
+    }
+
+    /// The query and the fields, with their secrets blanked.
+    fn detail(&self, request: &Request<'_>) -> String {
+        let redactor = self.agent.trail.redactor();
+        let query = request.head.target.query().map(|query| redactor.query(query));
+        let fields = request.head.headers.iter().map(|field| {
+            let value = match redactor.header(field.name) {
+                true => "***".to_owned(),
+                false => String::from_utf8_lossy(field.value).into_owned(),
+            };
+            (field.name.to_ascii_lowercase(), value.into())
+        });
+        let fields: serde_json::Map<String, serde_json::Value> = fields.collect();
+        let detail = serde_json::json!({ "query": query, "headers": fields }).to_string();
+        if detail.len() <= AUDIT_DETAIL_BYTES_MAX { detail } else { r#"{"left_out":"too long"}"#.to_owned() }
+    }
+
+    /// What is done must be recorded, and cannot be.
+    pub(super) fn must_not_be(&self, route: &Route) -> bool {
+        self.agent.trail.required() && self.agent.trail.is_failing() && !super::health::is_one(route)
+    }
+
+    pub(super) fn admitted(&mut self, by: &Principal) {
+        if let (Some(record), Principal::Key(key)) = (&mut self.record, by) {
+            record.key_id = Some(key.id.to_string());
+        }
+    }
+
+    pub(super) fn permitted(&mut self, class: &'static str) {
+        self.flight.let_in();
+        if let Some(record) = &mut self.record {
+            record.class = Some(class);
+        }
+    }
+
+    /// Whether bodies are part of the detail.
+    pub(super) fn tells_bodies(&self) -> bool {
+        self.record.as_ref().is_some_and(|record| record.detail.is_some())
+    }
+
+    /// A short document is part of the detail, its secrets blanked.
+    pub(super) fn held(&mut self, body: &[u8]) {
+        let Some(detail) = self.record.as_mut().and_then(|record| record.detail.as_mut()) else { return };
+        let Some(body) = self.agent.trail.redactor().json(body) else { return };
+        if detail.len().saturating_add(body.len()) < AUDIT_DETAIL_BYTES_MAX && detail.ends_with('}') {
+            detail.truncate(detail.len().saturating_sub(1));
+            detail.push_str(&format!(r#","body":{body}}}"#));
+        }
+    }
+
+    /// A command is about to be started.
+    pub(super) fn starts_command(&self, exec_id: &str, container: String) -> Result<(), NotWritten> {
+        let Some(known) = &self.record else { return Ok(()) };
+        let mut record = Record::new(Event::ExecStart);
+        record.actor.clone_from(&known.actor);
+        record.key_id.clone_from(&known.key_id);
+        record.request_id.clone_from(&known.request_id);
+        record.outcome = Some(Outcome::Allowed);
+        record.exec_id = Some(exec_id.to_owned());
+        record.container = Some(container);
+        self.agent.trail.write(record)
+    }
+
+    /// Whether commands are recorded.
+    pub(super) fn is_recorded(&self) -> bool {
+        self.record.is_some()
+    }
+
+    pub(super) fn enrolled(&mut self, key_id: String) {
+        if let Some(record) = &mut self.record {
+            record.event = Event::Enrollment;
+            record.outcome = Some(Outcome::Allowed);
+            record.key_id = Some(key_id);
+        }
+    }
+
+    /// It was refused, or went wrong.
+    pub(super) fn failed(&mut self, failure: &Failure) {
+        let Some(record) = &mut self.record else { return };
+        record.outcome =
+            Some(if failure.status().is_server_error() { Outcome::Error } else { Outcome::Denied });
+        if let Failure::Denied(Denied::Throttled(_)) | Failure::NotEnrolled(NotEnrolled::Throttled(_)) = failure {
+            record.event = Event::RateLimited;
+        } else if let Failure::Denied(why) = failure {
+            record.event = Event::AuthFailure;
+            record.reason = Some(why.reason().to_owned());
+        } else if matches!(failure, Failure::Forged) {
+            record.event = Event::AuthFailure;
+            record.reason = Some("invalid-signature".to_owned());
+        } else if let Failure::NotEnrolled(why) = failure {
+            record.event = Event::Enrollment;
+            record.reason = Some(why.to_string());
+            record.key_id = Some(why.key().map(|id| id.to_string()).unwrap_or_default());
+        } else if let Failure::NotPermitted(denial) = failure {
+            record.reason = Some(denial.why.reason().to_owned());
+            record.class = denial.why.class().map(crate::auth::Class::name);
+        }
+    }
+
+    /// The answer is known, and nothing of it was sent. What cannot be recorded is not told.
+    pub(super) fn answered(&mut self, method: &'static str, response: &Response) -> Result<(), NotWritten> {
+        let is_left = matches!(response.reply, Reply::Nobody);
+        if !is_left {
+            self.flight.answered(method, response.status.0);
+        }
+        let Some(mut record) = self.record.take() else { return Ok(()) };
+        record.status = Some(if is_left { 0 } else { response.status.0 });
+        record.duration = Some(clock::now().saturating_duration_since(self.began));
+        let otherwise = if is_left { Outcome::Error } else { outcome(response.status) };
+        record.outcome = record.outcome.or(Some(otherwise));
+        if takes_its_time(&response.reply) && record.event == Event::ApiRequest {
+            record.event = Event::StreamStart;
+            let mut closing = record.clone();
+            closing.event = Event::StreamEnd;
+            closing.detail = None;
+            self.closing = Some(closing);
+        }
+        self.agent.trail.write(*record)
+    }
+}
+
+impl Drop for Exchange<'_> {
+    fn drop(&mut self) {
+        let lasted = clock::now().saturating_duration_since(self.began);
+        if let Some(mut record) = self.closing.take() {
+            record.duration = Some(lasted);
+            if std::thread::panicking() {
+                record.outcome = Some(Outcome::Error);
+                record.reason = Some("panic".to_owned());
+            }
+            // There is nobody left to tell that it was not.
+            let _ = self.agent.trail.write(*record);
+        } else if let Some(mut record) = self.record.take() {
+            // A fault of ours cut it.
+            record.status = Some(Status::INTERNAL_ERROR.0);
+            record.duration = Some(lasted);
+            record.outcome = Some(Outcome::Error);
+            record.reason = Some("panic".to_owned());
+            let _ = self.agent.trail.write(*record);
+        }
+    }
+}
+
+fn outcome(status: Status) -> Outcome {
+    if status.is_server_error() { Outcome::Error } else { Outcome::Allowed }
+}
+
+/// Whether an answer may go on for long after its head.
+fn takes_its_time(reply: &Reply) -> bool {
+    let may_last = |framing: Framing, pace: Pace| match (pace, framing) {
+        (Pace::Prompt, _) | (_, Framing::None) => false,
+        (Pace::Endless, _) | (Pace::Slow, Framing::Chunked | Framing::UntilClose) => true,
+        (Pace::Slow, Framing::Length(length)) => length > BODY_BUFFER_BYTES as u64,
+    };
+    match reply {
+        Reply::Empty | Reply::Bytes(_) | Reply::Nobody => false,
+        Reply::Stream(incoming, pace, _) | Reply::Sifted(incoming, pace, _) => may_last(incoming.framing(), *pace),
+        Reply::Upgraded(..) | Reply::Feed(_) => true,
+    }
+}
+
+fn text_of(value: Option<&[u8]>) -> Option<String> {
+    value.map(|value| String::from_utf8_lossy(value).into_owned()).filter(|value| !value.is_empty())
+}
