@@ -83,7 +83,14 @@ fn start(config: Config) -> io::Result<House> {
     agent.tunnel = edge.is_some().then(Tunnel::new);
     agent.trail = Trail::new(audit)?;
     agent.tells_details = audit_detail;
-    record(&agent, Record { version: Some(env!("CARGO_PKG_VERSION").to_owned()), mode: Some(name), ..Record::new(Event::Start) })?;
+    record(
+        &agent,
+        Record {
+            version: Some(env!("CARGO_PKG_VERSION").to_owned()),
+            mode: Some(name),
+            ..Record::new(Event::Start)
+        },
+    )?;
     let agent = Arc::new(agent);
     let (shutdown, inventory) = (Shutdown::new()?, Arc::clone(&agent.inventory));
     let listening = server.map(|settings| listen(settings, &agent, &shutdown)).transpose()?;

@@ -4,7 +4,6 @@ use serde_json::value::RawValue;
 
 use super::failure::Failure;
 use super::route::{Access, Desk, Outcome, Reply, Response, Route};
-use crate::audit::Stale;
 use crate::auth::Class;
 use crate::http::{Method, Request, Status};
 use crate::policy::Permitted;
@@ -99,15 +98,10 @@ fn export(desk: &mut Desk<'_>, ask: Permitted<Request<'_>>) -> Outcome {
             response.reply = Reply::Bytes(lines.into_bytes());
         }
         Err(stale) => {
-            let (why, next) = match stale {
-                Stale::Older { next } => ("audit cursor is older than the retained buffer", next),
-                Stale::Newer { next } => ("audit cursor is newer than the current buffer generation", next),
-                Stale::Generation { next } => ("audit cursor is of another generation of the agent", next),
-            };
             response.status = Status::CONFLICT;
             response.reason = Status::CONFLICT.reason().into();
-            response.fields.push("X-Lookout-Next-Cursor", next.to_string().as_bytes());
-            response.reply = Reply::Bytes(format!("{why}\n").into_bytes());
+            response.fields.push("X-Lookout-Next-Cursor", stale.next().to_string().as_bytes());
+            response.reply = Reply::Bytes(format!("{stale}\n").into_bytes());
         }
     }
     response.fields.push("X-Lookout-Audit-Generation", trail.ring().generation().as_bytes());

@@ -144,7 +144,9 @@ impl Exchange<'_> {
         let Some(record) = &mut self.record else { return };
         record.outcome =
             Some(if failure.status().is_server_error() { Outcome::Error } else { Outcome::Denied });
-        if let Failure::Denied(Denied::Throttled(_)) | Failure::NotEnrolled(NotEnrolled::Throttled(_)) = failure {
+        if let Failure::Denied(Denied::Throttled(_)) | Failure::NotEnrolled(NotEnrolled::Throttled(_)) =
+            failure
+        {
             record.event = Event::RateLimited;
         } else if let Failure::Denied(why) = failure {
             record.event = Event::AuthFailure;
@@ -169,8 +171,10 @@ impl Exchange<'_> {
             self.flight.answered(method, response.status.0);
         }
         let Some(mut record) = self.record.take() else { return Ok(()) };
-        record.status = Some(if is_left { 0 } else { response.status.0 });
-        record.duration = Some(clock::now().saturating_duration_since(self.began));
+        if record.event == Event::ApiRequest {
+            record.status = Some(if is_left { 0 } else { response.status.0 });
+            record.duration = Some(clock::now().saturating_duration_since(self.began));
+        }
         let otherwise = if is_left { Outcome::Error } else { outcome(response.status) };
         record.outcome = record.outcome.or(Some(otherwise));
         if takes_its_time(&response.reply) && record.event == Event::ApiRequest {
@@ -219,7 +223,9 @@ fn takes_its_time(reply: &Reply) -> bool {
     };
     match reply {
         Reply::Empty | Reply::Bytes(_) | Reply::Nobody => false,
-        Reply::Stream(incoming, pace, _) | Reply::Sifted(incoming, pace, _) => may_last(incoming.framing(), *pace),
+        Reply::Stream(incoming, pace, _) | Reply::Sifted(incoming, pace, _) => {
+            may_last(incoming.framing(), *pace)
+        }
         Reply::Upgraded(..) | Reply::Feed(_) => true,
     }
 }

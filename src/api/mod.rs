@@ -190,7 +190,8 @@ fn record_command(
     exchange: &Exchange<'_>,
 ) -> Result<(), Failure> {
     let head = &permitted.inner().head;
-    let is_start = head.method == Method::Post && engine::classify(head.method, head.target.path()).pattern == "/exec/{}/start";
+    let is_start = head.method == Method::Post
+        && engine::classify(head.method, head.target.path()).pattern == "/exec/{}/start";
     if !is_start || !exchange.is_recorded() {
         return Ok(());
     }

@@ -12,7 +12,7 @@ use super::failure::Failure;
 use super::round::Rounds;
 use super::tunnel::Tunnel;
 use crate::audit::Trail;
-use crate::auth::{KeyId, Gate, Pass};
+use crate::auth::{Gate, KeyId, Pass};
 use crate::clock;
 use crate::docker::{Docker, Hijacked, Incoming, Line};
 use crate::host::Host;

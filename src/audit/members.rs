@@ -15,8 +15,6 @@ enum Member {
     Outcome,
     Status,
     Duration,
-    Operation,
-    Stack,
     Container,
     ExecId,
     KeyId,
@@ -38,15 +36,13 @@ enum Member {
 
 use Member as M;
 
-const EVERY: [Member; 25] = [
+const EVERY: [Member; 23] = [
     M::Actor,
     M::Method,
     M::Path,
     M::Outcome,
     M::Status,
     M::Duration,
-    M::Operation,
-    M::Stack,
     M::Container,
     M::ExecId,
     M::KeyId,
@@ -83,10 +79,9 @@ impl Event {
             Self::StreamStart | Self::AuthFailure | Self::RateLimited => {
                 &[M::Actor, M::Method, M::Path, M::Outcome]
             }
-            Self::ComposeOp => &[M::Actor, M::Operation, M::Stack, M::Outcome],
             Self::ExecStart => &[M::Actor, M::Container, M::ExecId, M::Outcome],
             Self::Enrollment => &[M::Actor, M::KeyId, M::Outcome],
-            Self::Reload | Self::Start | Self::Stop | Self::Panic | Self::Checkpoint | Self::Recovered => &[],
+            Self::Reload | Self::Start | Self::Stop | Self::Checkpoint | Self::Recovered => &[],
         }
     }
 }
@@ -143,8 +138,6 @@ impl Record {
             M::Detail => return self.detail.as_deref().map(Value::Json),
             M::Actor => &self.actor,
             M::Path => &self.path,
-            M::Operation => &self.operation,
-            M::Stack => &self.stack,
             M::Container => &self.container,
             M::ExecId => &self.exec_id,
             M::KeyId => &self.key_id,
@@ -169,8 +162,6 @@ impl Member {
             Self::Outcome => "outcome",
             Self::Status => "status",
             Self::Duration => "duration_ms",
-            Self::Operation => "operation",
-            Self::Stack => "stack",
             Self::Container => "container",
             Self::ExecId => "exec_id",
             Self::KeyId => "key_id",
@@ -201,8 +192,6 @@ impl Member {
             Self::Actor
             | Self::Method
             | Self::Path
-            | Self::Operation
-            | Self::Stack
             | Self::Container
             | Self::ExecId
             | Self::KeyId

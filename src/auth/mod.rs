@@ -148,12 +148,11 @@ impl Authenticated<Request<'_>> {
     pub(crate) fn document(&mut self, most: usize, deadline: Deadline) -> Result<Option<&[u8]>, BodyError> {
         let Request { head, body, .. } = &mut self.inner;
         let is_json = head.values("content-type").any(|kind| kind.starts_with(b"application/json"));
-        match body.framing() {
-            Framing::Length(length) if is_json && length > 0 && length <= most as u64 => {
-                body.hold(most, most, deadline, &mut || None).map(Some)
-            }
-            _ => Ok(None),
+        let Framing::Length(length) = body.framing() else { return Ok(None) };
+        if !is_json || length == 0 || length > most as u64 {
+            return Ok(None);
         }
+        body.hold(most, most, deadline, &mut || None).map(Some)
     }
 }
 

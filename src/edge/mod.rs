@@ -129,7 +129,13 @@ impl Running {
         let (places, gate, health) = (Places::new(), Gate::new(auth), Health::bind(&health)?);
         agent.add_pools(places.pools());
         agent.add_pools(gate.pools());
-        let house = Arc::new(House { agent, controller: terms.url.to_string(), gate, crew: Crew::new("edge"), places });
+        let house = Arc::new(House {
+            agent,
+            controller: terms.url.to_string(),
+            gate,
+            crew: Crew::new("edge"),
+            places,
+        });
         let current = Arc::new(Shared::new(None));
         let (asked, ending) = (Arc::clone(&house.agent), shutdown.clone());
         let (home, now) = (Arc::clone(&house), Arc::clone(&current));
