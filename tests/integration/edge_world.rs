@@ -1,5 +1,6 @@
 //! An agent in edge mode with its controller and its Engine, and requests through the tunnel.
 use std::fs;
+use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -102,7 +103,7 @@ pub(crate) fn desk(script: impl Fn(&mut Visit, &Head) -> bool + Send + Sync + 's
                 visit.try_send(whole("200 OK", "application/json", "[]")).is_ok()
             } else if is_own && head.start.starts_with("GET /events") {
                 let _ = visit.try_send("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n");
-                return visit.until_left();
+                return hold(visit);
             } else {
                 script(visit, &head)
             };
@@ -111,6 +112,18 @@ pub(crate) fn desk(script: impl Fn(&mut Visit, &Head) -> bool + Send + Sync + 's
             }
         }
     })
+}
+
+/// Says nothing until the agent leaves, which may take as long as its test does.
+fn hold(visit: &mut Visit) {
+    loop {
+        match visit.wire().some().map(<[u8]>::len) {
+            Ok(0) => return,
+            Ok(count) => visit.wire().consume(count),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            Err(_) => return,
+        }
+    }
 }
 
 /// The same, where the script is given whole requests and answers each.

@@ -5,6 +5,7 @@
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
+    clippy::indexing_slicing,
     reason = "a test ends at its first surprise"
 )]
 #![expect(clippy::print_stderr, reason = "a failed test shows what the agent logged")]
@@ -15,7 +16,14 @@ mod agent;
 mod both_ways;
 mod caller;
 mod docker;
+mod edge_agent;
+mod edge_call;
+mod edge_caller;
+mod edge_tunnel;
+mod edge_welcome;
+mod edge_world;
 mod folder;
+mod gateway;
 mod keyed;
 mod normal;
 mod probe;
@@ -33,6 +41,12 @@ mod attach;
 mod build;
 mod controllers;
 mod copy;
+mod edge_adapter;
+mod edge_allow;
+mod edge_archives;
+mod edge_commands;
+mod edge_docker;
+mod edge_hijack;
 mod engine_bodies;
 mod engine_facts;
 mod engine_framing;
