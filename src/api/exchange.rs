@@ -126,9 +126,9 @@ impl Exchange<'_> {
         self.agent.trail.write(record)
     }
 
-    /// Whether commands are recorded.
-    pub(super) fn is_recorded(&self) -> bool {
-        self.record.is_some()
+    /// Whether it is worth a question to the Engine which container a command is for.
+    pub(super) fn is_kept(&self) -> bool {
+        self.record.is_some() && self.agent.trail.is_kept()
     }
 
     pub(super) fn enrolled(&mut self, key_id: String) {

@@ -192,11 +192,14 @@ fn record_command(
     let head = &permitted.inner().head;
     let is_start = head.method == Method::Post
         && engine::classify(head.method, head.target.path()).pattern == "/exec/{}/start";
-    if !is_start || !exchange.is_recorded() {
+    if !is_start {
         return Ok(());
     }
     let id = head.target.path().rsplit('/').nth(1).unwrap_or_default();
-    let container = containers::of_command(desk, id).unwrap_or_default();
+    let container = match exchange.is_kept() {
+        true => containers::of_command(desk, id).unwrap_or_default(),
+        false => String::new(),
+    };
     match exchange.starts_command(id, container) {
         Err(NotWritten) if desk.agent.trail.required() => Err(Failure::NotRecorded),
         Ok(()) | Err(NotWritten) => Ok(()),

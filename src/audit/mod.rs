@@ -120,6 +120,11 @@ impl Trail {
         self.sink.is_some() || self.ring.capacity() > 0
     }
 
+    /// Whether records are kept beyond the agent's memory.
+    pub(crate) fn is_kept(&self) -> bool {
+        self.sink.is_some()
+    }
+
     /// What is asked of a caller that may go on only once its record is written.
     pub(crate) fn required(&self) -> bool {
         self.required

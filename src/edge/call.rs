@@ -24,7 +24,8 @@ const FIELDS: [&str; 10] = [
 ];
 
 /// Beginnings of further ones: of signatures, sessions, and assistants.
-const FAMILIES: [&str; 4] = ["x-lookout-", "x-portwing-", "x-docker-expose-session-", "mcp-"];
+const FAMILIES: [&str; 5] =
+    ["x-lookout-", "x-portwing-", "x-docker-expose-session-", "sec-websocket-", "mcp-"];
 
 /// A request, ready to be read like any other.
 #[derive(Debug)]

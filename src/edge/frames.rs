@@ -182,7 +182,9 @@ impl Head<'_> {
         let mut response = self.response(false);
         let text = std::str::from_utf8(body).ok();
         let is_json = response.content_type.is_some_and(|kind| kind.contains("json"));
-        let json = text.filter(|_| is_json).and_then(|text| serde_json::from_str(text).ok());
+        // Told as they are, a string would lose its quotes and null its content.
+        let is_kept = |text: &&str| !matches!(text.trim_ascii_start().bytes().next(), Some(b'"' | b'n'));
+        let json = text.filter(|_| is_json).filter(is_kept).and_then(|text| serde_json::from_str(text).ok());
         match (json, text) {
             _ if body.is_empty() => {}
             (Some(json), _) => response.body = Some(Content::Json(json)),
@@ -212,6 +214,8 @@ mod tests {
         for (kind, body, told) in [
             ("application/json", &b"{\"a\": 1.50}\n"[..], r#","body":{"a": 1.50}}}"#),
             ("application/json", b"{\"a\":1}{\"b\":2}", r#","body":"{\"a\":1}{\"b\":2}"}}"#),
+            ("application/json", b"null\n", r#","body":"null\n"}}"#),
+            ("application/json", b"\"a\"", r#","body":"\"a\""}}"#),
             ("text/plain", b"OK", r#","body":"OK"}}"#),
             ("text/plain", b"1", r#","body":"1"}}"#),
             ("application/x-tar", b"\xff\0", r#","body":"/wA=","bodyEncoding":"base64"}}"#),

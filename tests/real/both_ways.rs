@@ -1,7 +1,10 @@
-//! One scenario, played straight and through the agent; every step must end alike.
+//! One scenario, played straight, through an agent that is called, and through one that calls; every step must
+//! end alike.
 
 use crate::agent::Agent;
 use crate::docker::Docker;
+use crate::edge_agent::Edge;
+use crate::edge_welcome::Mode;
 use crate::normal::normal;
 use crate::process::Outcome;
 use crate::scene::Scene;
@@ -20,13 +23,14 @@ struct Step {
     stderr: String,
 }
 
-/// Plays `scenario` both ways and compares every recorded step.
+/// Plays `scenario` straight and both ways through an agent, and compares every recorded step.
 pub(crate) fn both_ways(scenario: impl Fn(&mut Side)) {
-    let agent = Agent::start();
+    let (agent, edge) = (Agent::start(), Edge::with(Mode::Binary, &[]));
     let straight = Docker::straight();
     let expected = play(straight.clone(), &straight, &scenario);
-    let found = play(agent.docker(), &straight, &scenario);
-    compare(&expected, &found);
+    for docker in [agent.docker(), edge.docker()] {
+        compare(&expected, &play(docker, &straight, &scenario));
+    }
 }
 
 fn play(docker: Docker, straight: &Docker, scenario: &impl Fn(&mut Side)) -> Vec<Step> {

@@ -5,6 +5,8 @@ use std::process::Command;
 use crate::agent::Agent;
 use crate::both_ways::{Side, both_ways};
 use crate::docker::{Docker, IMAGE};
+use crate::edge_agent::Edge;
+use crate::edge_welcome::Mode;
 use crate::folder::{Folder, noise};
 use crate::process::{Outcome, Running, run};
 use crate::scene::Scene;
@@ -109,12 +111,13 @@ fn a_large_context_that_is_refused_early_is_refused_alike() {
 
 #[test]
 fn buildkit_builds() {
-    let agent = Agent::start();
+    let (agent, edge) = (Agent::start(), Edge::with(Mode::Binary, &[]));
     let straight = Docker::straight();
     let Some(program) = program_with_buildkit() else {
         panic!("no docker command here builds with BuildKit: run scripts/setup")
     };
-    for docker in [straight.with_program(program), agent.docker().with_program(program)] {
+    for docker in [straight.clone(), agent.docker(), edge.docker()].map(|docker| docker.with_program(program))
+    {
         let scene = Scene::new(&straight);
         let (context, image) = (Folder::new(), scene.name("kit:1"));
         context.write("large", noise(3_000_000));

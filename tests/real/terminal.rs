@@ -5,6 +5,8 @@ use std::process::Command;
 
 use crate::agent::Agent;
 use crate::docker::{Docker, IMAGE};
+use crate::edge_agent::Edge;
+use crate::edge_welcome::Mode;
 use crate::folder::Folder;
 use crate::process::{Running, run};
 use crate::scene::Scene;
@@ -45,9 +47,10 @@ impl Terminal {
 /// Every way there is to the Engine, each with a scene of its own.
 fn each_way(test: impl Fn(&Docker, &Scene)) {
     let straight = Docker::straight();
-    let agent = Agent::start();
-    test(&straight, &Scene::new(&straight));
-    test(&agent.docker(), &Scene::new(&straight));
+    let (agent, edge) = (Agent::start(), Edge::with(Mode::Binary, &[]));
+    for docker in [straight.clone(), agent.docker(), edge.docker()] {
+        test(&docker, &Scene::new(&straight));
+    }
 }
 
 /// Says the size of its terminal for every line typed.
