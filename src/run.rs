@@ -122,7 +122,8 @@ fn record(agent: &Agent, record: Record) -> io::Result<()> {
 fn keep_trail(agent: &Agent, shutdown: &Shutdown) {
     while !shutdown.has_begun() {
         agent.trail.tick();
-        let second = Deadline::after_secs(1);
+        // What is kept in memory alone needs no keeping.
+        let second = if agent.trail.is_kept() { Deadline::after_secs(1) } else { Deadline::NEVER };
         if let Err(error) = wait(&mut [Watch::readable(shutdown)], second) {
             log::error("audit.not_kept", &[("error", text(&error))]);
             return;

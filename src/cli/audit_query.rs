@@ -28,13 +28,11 @@ const EVENTS: &[&str] = &[
     "stream_end",
     "auth_failure",
     "rate_limited",
-    "compose_op",
     "exec_start",
     "enrollment",
     "reload",
     "start",
     "stop",
-    "panic",
     "checkpoint",
     "recovered",
 ];

@@ -13,8 +13,6 @@ const PLACED: &[&str] = &[
     "actor",
     "method",
     "path",
-    "operation",
-    "stack",
     "container",
     "exec_id",
     "outcome",
@@ -55,7 +53,7 @@ impl Record {
         let actor = self.text("actor").filter(|actor| !actor.is_empty()).unwrap_or("-");
         let mut words =
             format!("{:<30}  {:<12}  {:<15}", plain(&self.time), plain(&self.event), plain(actor));
-        for name in ["method", "path", "operation", "stack", "container", "exec_id", "outcome"] {
+        for name in ["method", "path", "container", "exec_id", "outcome"] {
             if let Some(text) = self.text(name).filter(|text| !text.is_empty()) {
                 words.push_str("  ");
                 words.push_str(&plain(text));
