@@ -13,6 +13,7 @@ use super::inlet::{Cause, Inlet, Input};
 use super::outbox::Gone;
 use super::session::{Kind, NotBegun, Session};
 use crate::api::Adapter;
+use crate::limits::EDGE_WHOLE_FREE_BYTES;
 use crate::log::{self, text};
 
 const BUSY: &str = "agent busy: too many concurrent requests";
@@ -110,6 +111,16 @@ impl Session {
             Err(why) => return refuse("malformed-request", &why),
         };
         let Some(place) = self.house.places.calls.try_take() else { return refuse("busy", BUSY) };
+        let body_place = match call.body.len() > EDGE_WHOLE_FREE_BYTES {
+            true => Some(self.house.places.bodies.try_take()),
+            false => None,
+        };
+        let body_place = match body_place {
+            Some(None) => {
+                return refuse("busy", "agent busy: too many large bodies: send it in pieces, or later");
+            }
+            place => place.flatten(),
+        };
         let running = match self.begin(Kind::Call, &id, call.channel, call.takes_content()) {
             Ok(running) => running,
             Err(NotBegun::Duplicate) => {
@@ -121,7 +132,7 @@ impl Session {
             Err(NotBegun::Over) => return refuse("busy", BUSY),
         };
         let started = self.house.crew.submit(move || {
-            let _place = place;
+            let _places = (place, body_place);
             answer::serve(&running, call);
         });
         if started.is_ok() { Ok(()) } else { refuse("busy", "agent busy: no thread can be started") }

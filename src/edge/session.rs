@@ -12,7 +12,9 @@ use crate::api::Agent;
 use crate::auth::Gate;
 use crate::clock::Deadline;
 use crate::docker::Line;
-use crate::limits::{EDGE_CALLS_MAX, EDGE_ERRANDS_MAX, EDGE_EXECS_MAX, EDGE_LOGS_MAX, EDGE_WHOLE_MAX};
+use crate::limits::{
+    EDGE_BODIES_MAX, EDGE_CALLS_MAX, EDGE_ERRANDS_MAX, EDGE_EXECS_MAX, EDGE_LOGS_MAX, EDGE_WHOLE_MAX,
+};
 use crate::log::{self, text};
 use crate::permits::Permits;
 use crate::shared::Shared;
@@ -36,6 +38,8 @@ pub(super) struct Places {
     pub(super) errands: Permits,
     /// For large answers in one piece.
     pub(super) wholes: Permits,
+    /// For large bodies in one piece.
+    pub(super) bodies: Permits,
 }
 
 impl Places {
@@ -46,6 +50,7 @@ impl Places {
             logs: Permits::new(EDGE_LOGS_MAX),
             errands: Permits::new(EDGE_ERRANDS_MAX),
             wholes: Permits::new(EDGE_WHOLE_MAX),
+            bodies: Permits::new(EDGE_BODIES_MAX),
         }
     }
 
@@ -55,13 +60,14 @@ impl Places {
     }
 
     /// By name, for the figures.
-    pub(super) fn pools(&self) -> [(&'static str, Permits); 5] {
+    pub(super) fn pools(&self) -> [(&'static str, Permits); 6] {
         [
             ("edge_requests", self.calls.clone()),
             ("edge_commands", self.execs.clone()),
             ("edge_logs", self.logs.clone()),
             ("edge_errands", self.errands.clone()),
             ("edge_large_answers", self.wholes.clone()),
+            ("edge_large_bodies", self.bodies.clone()),
         ]
     }
 }

@@ -38,6 +38,9 @@ pub(crate) const EDGE_WHOLE_FREE_BYTES: usize = 256 * 1024;
 /// Larger ones at once, of some 30 MiB each while they are written as JSON. Beyond: they wait, and are
 /// an error after `QUEUE_SECS`.
 pub(crate) const EDGE_WHOLE_MAX: usize = 4;
+/// Bodies that came whole in a message and are larger than that, at once: 16 MiB each at most. Beyond:
+/// an error, as nothing may wait where messages are read. A body that follows in pieces takes none.
+pub(crate) const EDGE_BODIES_MAX: usize = 8;
 /// What a controller may send of a body before it is told to go on.
 pub(crate) const EDGE_WINDOW_BYTES: u64 = 256 * 1024;
 /// Input that waits for a command, or for a body's reader: four windows. Beyond: it is ended.

@@ -14,6 +14,8 @@
 
 mod agent;
 mod assistant;
+mod audit_disk;
+mod audit_trail;
 mod client;
 mod controller;
 mod drydock_rules;
@@ -35,6 +37,12 @@ mod world;
 
 mod access;
 mod audit_commands;
+mod audit_crash;
+mod audit_edge;
+mod audit_events;
+mod audit_export;
+mod audit_required;
+mod audit_secrets;
 mod audit_settings;
 mod authority;
 mod authority_answers;
