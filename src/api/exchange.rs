@@ -233,3 +233,54 @@ fn takes_its_time(reply: &Reply) -> bool {
 fn text_of(value: Option<&[u8]>) -> Option<String> {
     value.map(|value| String::from_utf8_lossy(value).into_owned()).filter(|value| !value.is_empty())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+
+    use super::*;
+    use crate::api::route::Adapter;
+    use crate::audit::{Redactor, Settings, Trail};
+
+    fn agent() -> Agent {
+        let mut agent = Agent::specimen(Adapter::Drydock, "/no/such/engine".into());
+        agent.trail = Trail::new(Settings {
+            place: None,
+            ring: 8,
+            chain: false,
+            max_bytes: 0,
+            keep: 1,
+            required: false,
+            redactor: Redactor::default(),
+            signer: None,
+        })
+        .unwrap();
+        agent
+    }
+
+    #[test]
+    fn a_fault_of_ours_is_recorded_as_an_error() {
+        let agent = agent();
+        let fault = catch_unwind(AssertUnwindSafe(|| {
+            let mut exchange = agent.exchange();
+            exchange.record = Some(Box::new(Record::new(Event::ApiRequest)));
+            panic!("on purpose");
+        }));
+        assert!(fault.is_err());
+        let told = agent.trail.ring().newest(8);
+        assert!(told[0].contains(r#""outcome":"error","status":500,"#), "{told:?}");
+        assert!(told[0].contains(r#""reason":"panic""#), "{told:?}");
+    }
+
+    #[test]
+    fn an_answer_that_is_soon_over_has_one_record() {
+        let agent = agent();
+        let mut exchange = agent.exchange();
+        exchange.record = Some(Box::new(Record::new(Event::ApiRequest)));
+        let plain = Response::empty(Status::NO_CONTENT);
+        exchange.answered("GET", &plain).unwrap();
+        drop(exchange);
+        assert_eq!(agent.trail.ring().newest(8).len(), 1);
+        assert!(!takes_its_time(&plain.reply));
+    }
+}
