@@ -69,10 +69,7 @@ impl Exchange<'_> {
         let redactor = self.agent.trail.redactor();
         let query = request.head.target.query().map(|query| redactor.query(query));
         let fields = request.head.headers.iter().map(|field| {
-            let value = match redactor.header(field.name) {
-                true => "***".to_owned(),
-                false => String::from_utf8_lossy(field.value).into_owned(),
-            };
+            let value = redactor.told(field.name, &String::from_utf8_lossy(field.value));
             (field.name.to_ascii_lowercase(), value.into())
         });
         let fields: serde_json::Map<String, serde_json::Value> = fields.collect();

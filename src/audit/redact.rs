@@ -55,10 +55,24 @@ impl Redactor {
         }
     }
 
-    /// Whether the value of a header is secret.
-    pub(crate) fn header(&self, name: &str) -> bool {
-        let name = name.trim().to_ascii_lowercase();
-        self.headers.contains(&name) || HEADER_FAMILIES.iter().any(|family| name.starts_with(family))
+    /// What is told of a header's value.
+    pub(crate) fn told(&self, name: &str, value: &str) -> String {
+        if self.header(name) {
+            return BLANK.to_owned();
+        }
+        // An address may carry a query of its own.
+        match value.split_once('?') {
+            Some((place, query)) => format!("{place}?{}", self.query(query)),
+            None => self.text(value).unwrap_or_else(|| value.to_owned()),
+        }
+    }
+
+    /// Whether the value of a header is secret: by the lists, or as a field of that name would be.
+    fn header(&self, name: &str) -> bool {
+        let lower = name.trim().to_ascii_lowercase();
+        self.headers.contains(&lower)
+            || HEADER_FAMILIES.iter().any(|family| lower.starts_with(family))
+            || self.field(name)
     }
 
     /// A query, or a form; what is not secret in it stays as it was sent.

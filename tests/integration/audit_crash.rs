@@ -100,7 +100,8 @@ fn killed_again_and_again(more: &[(&str, &str)]) {
     expect_all(&answered, &recorded(&sink));
     let numbers: Vec<_> = whole(&sink.lines()).iter().filter_map(|record| record["seq"].as_u64()).collect();
     assert_eq!(numbers, (1..).take(numbers.len()).collect::<Vec<_>>(), "{told}");
-    assert_eq!(sink.of("start").len(), 4);
+    // One more for each port that somebody else was quicker to take.
+    assert!(sink.of("start").len() >= 4, "{told}");
 }
 
 #[test]
@@ -204,7 +205,7 @@ fn a_full_disk_is_counted_and_told_once_and_what_is_lost_is_told_when_there_is_r
         while !agent.log().matches("audit.failed").count().eq(&round) {
             ask(agent, &format!("r{round}-{asked}"));
             asked += 1;
-            assert!(asked < 100, "the disk is not full");
+            assert!(asked < 1000, "the disk is not full");
         }
         (0..20).for_each(|more| ask(agent, &format!("r{round}-more-{more}")));
         let ready = agent.ask(head("GET /ready", ""));

@@ -54,10 +54,10 @@ impl Sink {
         files
     }
 
-    /// Every line there is so far, of all files.
+    /// Every line there is so far, of all files. One that is still being written is none yet.
     pub(crate) fn lines(&self) -> Vec<String> {
         let texts = self.files().into_iter().map(|path| fs::read_to_string(path).expect("a trail"));
-        texts.collect::<String>().lines().map(str::to_owned).collect()
+        texts.flat_map(|text| text.split_inclusive('\n').filter_map(ended).collect::<Vec<_>>()).collect()
     }
 
     pub(crate) fn records(&self) -> Vec<Value> {
@@ -93,6 +93,10 @@ impl Sink {
         assert!(told.contains("whole: "), "{told}");
         told
     }
+}
+
+fn ended(line: &str) -> Option<String> {
+    line.strip_suffix('\n').map(str::to_owned)
 }
 
 pub(crate) fn parsed(line: &str) -> Value {

@@ -34,6 +34,18 @@ fn headers_that_carry_credentials_are_secret() {
 }
 
 #[test]
+fn a_header_named_like_a_field_is_secret_and_an_address_in_one_has_its_query_blanked() {
+    for (name, value, told) in [
+        ("X-Auth-Token", "s1", "***"),
+        ("X-Vault-Secret", "s2", "***"),
+        ("Referer", "http://x/?password=s3&a=1", "http://x/?password=***&a=1"),
+        ("Accept", "text/html;q=0.9", "text/html;q=0.9"),
+    ] {
+        assert_eq!(redactor().told(name, value), told, "{name}");
+    }
+}
+
+#[test]
 fn named_values_of_a_query_are_blanked_and_the_rest_stays() {
     for (query, told) in [
         ("", ""),
