@@ -47,6 +47,8 @@ mod requests;
 #[expect(dead_code, reason = "the benchmark `identity` uses all of it")]
 #[path = "../identity/signer.rs"]
 mod signer;
+#[path = "../audit/started.rs"]
+mod started;
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -165,12 +167,12 @@ impl<'r> Row<'r> {
             let agent = agents.iter().find(|agent| agent.lets == lets);
             let agent = agent.ok_or_else(|| io::Error::other("no agent lets it in"))?;
             let mut signer = caller.signer();
-            let (status, told) = load::ask_once(agent.address, &case.request(signer.as_mut()))?;
+            let (status, told) = load::ask_once(agent.started.address, &case.request(signer.as_mut()))?;
             if status != case.status() {
                 return Err(io::Error::other(format!("{side:?} was answered {status}")));
             }
             case.check(side, &told)?;
-            let (status, _) = load::ask_once(agent.address, &case.forbidden(signer.as_mut()))?;
+            let (status, _) = load::ask_once(agent.started.address, &case.forbidden(signer.as_mut()))?;
             if (status == 403) != (side == Side::Limited) {
                 return Err(io::Error::other(format!("{side:?} was answered {status} to what is forbidden")));
             }
@@ -191,11 +193,11 @@ impl Measured<'_> {
             }
         };
         let lanes = (0..CONNECTIONS)
-            .map(|_| Lane::begin(self.agent.address, requests(), &expected))
+            .map(|_| Lane::begin(self.agent.started.address, requests(), &expected))
             .collect::<io::Result<Vec<_>>>()?;
-        let before = self.agent.cpu_seconds()?;
+        let before = self.agent.started.cpu_seconds()?;
         let outcome = load::ask(lanes, &expected, scale.duration)?;
-        let seconds = self.agent.cpu_seconds()? - before;
+        let seconds = self.agent.started.cpu_seconds()? - before;
         self.per_second.push(outcome.requests / outcome.elapsed.as_secs_f64());
         self.cpu_seconds.push(seconds * 10_000.0 / outcome.requests);
         Ok(())
