@@ -17,7 +17,9 @@ pub(crate) use drydock::{Tidings, component_sync, tidings};
 pub(crate) use exchange::Exchange;
 pub(crate) use failure::Failure;
 pub(crate) use health::pulse;
-pub(crate) use route::{About, Access, Adapter, Agent, Desk, Follow, Reply, Response, Route, Sift, Surface};
+pub(crate) use route::{
+    About, Access, Adapter, Agent, Beat, Desk, Follow, Reply, Response, Route, Sift, Surface,
+};
 pub(crate) use tunnel::{Tunnel, streams};
 
 use std::net::IpAddr;

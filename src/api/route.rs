@@ -13,12 +13,12 @@ use super::round::Rounds;
 use super::tunnel::Tunnel;
 use crate::audit::Trail;
 use crate::auth::{Gate, KeyId, Pass};
-use crate::clock;
+use crate::clock::{self, Deadline};
 use crate::docker::{Docker, Hijacked, Incoming, Line};
 use crate::host::Host;
 use crate::http::{Fields, Method, Request, Status};
 use crate::inventory::Inventory;
-use crate::limits::{JUDGED_BODIES_MAX, STATISTICS_STREAMS_MAX, UPGRADES_MAX};
+use crate::limits::{HEARTBEAT_SECS, JUDGED_BODIES_MAX, STATISTICS_STREAMS_MAX, UPGRADES_MAX};
 use crate::metrics::{Pool, Registry};
 use crate::permits::{Permit, Permits};
 use crate::policy::execs::Execs;
@@ -251,6 +251,27 @@ impl Sift for Sieve {
 /// Follows something, and tells what came. Readable while there is something.
 pub(crate) trait Follow: AsFd + Send {
     fn tell(&mut self, told: &mut Vec<u8>);
+}
+
+/// When a follower is next told that there is nothing to tell.
+pub(crate) struct Beat(Deadline);
+
+impl Beat {
+    pub(crate) fn new() -> Self {
+        Self(Deadline::after_secs(HEARTBEAT_SECS))
+    }
+
+    /// What came, or a sign of life where it is time for one; and until when to wait for more.
+    pub(crate) fn tell(&mut self, follow: &mut dyn Follow, told: &mut Vec<u8>) -> Deadline {
+        follow.tell(told);
+        if told.is_empty() && self.0.passed() {
+            told.extend_from_slice(b": heartbeat\n\n");
+        }
+        if !told.is_empty() {
+            *self = Self::new();
+        }
+        self.0
+    }
 }
 
 impl Response {

@@ -4,11 +4,11 @@ use super::frames::Wrap;
 use super::inlet::Inlet;
 use super::outbox::{Gone, Lane};
 use super::unanswered::{Unanswered, broke_off};
-use crate::api::{Follow, Sift};
+use crate::api::{Beat, Follow, Sift};
 use crate::clock::Deadline;
 use crate::docker::{Incoming, Line};
 use crate::http::Framing;
-use crate::limits::{EDGE_CHUNK_BYTES, EDGE_TEXT_CHUNK_BYTES, HEARTBEAT_SECS};
+use crate::limits::{EDGE_CHUNK_BYTES, EDGE_TEXT_CHUNK_BYTES};
 use crate::net::is_tick;
 use crate::sys::poll::{Watch, wait};
 
@@ -49,19 +49,13 @@ impl Out<'_> {
 
     /// Tells what is followed, and now and then that there is nothing to tell.
     pub(super) fn follow(&self, mut follow: Box<dyn Follow>) -> Result<(), Unanswered> {
-        let (mut told, mut beat) = (Vec::new(), Deadline::after_secs(HEARTBEAT_SECS));
+        let (mut told, mut beat) = (Vec::new(), Beat::new());
         loop {
-            follow.tell(&mut told);
-            if told.is_empty() && beat.passed() {
-                told.extend_from_slice(b": heartbeat\n\n");
-            }
-            if !told.is_empty() {
-                beat = Deadline::after_secs(HEARTBEAT_SECS);
-            }
+            let until = beat.tell(&mut *follow, &mut told);
             self.put(&told)?;
             told.clear();
             let mut watches = [Watch::readable(&follow), Watch::departure(self.inlet)];
-            wait(&mut watches, beat).map_err(|error| broke_off(&error))?;
+            wait(&mut watches, until).map_err(|error| broke_off(&error))?;
             let [_, on_cancel] = watches;
             if on_cancel.is_ready() {
                 return Err(Unanswered::cancelled(self.inlet));

@@ -3,11 +3,11 @@
 use std::io::{self, ErrorKind, IoSlice};
 
 use super::connection::{End, Talk};
-use crate::api::{Follow, Reply, Response, Sift};
+use crate::api::{Beat, Follow, Reply, Response, Sift};
 use crate::clock::Deadline;
 use crate::docker::{Hijacked, Incoming};
 use crate::http::{Framing, push_field, size_line};
-use crate::limits::{HEAD_BUFFER_BYTES, HEARTBEAT_SECS, STREAM_STALL_SECS, WRITE_STALL_SECS};
+use crate::limits::{HEAD_BUFFER_BYTES, STREAM_STALL_SECS, WRITE_STALL_SECS};
 use crate::log::{self, text};
 use crate::net::relay::relay;
 use crate::net::{Conn, is_tick};
@@ -100,15 +100,9 @@ fn feed(talk: &mut Talk<'_>, mut follow: Box<dyn Follow>, terms: &Terms) -> End 
             Err(error) => End::PeerFailed(error),
         };
     }
-    let (mut told, mut beat) = (Vec::new(), Deadline::after_secs(HEARTBEAT_SECS));
+    let (mut told, mut beat) = (Vec::new(), Beat::new());
     loop {
-        follow.tell(&mut told);
-        if told.is_empty() && beat.passed() {
-            told.extend_from_slice(b": heartbeat\n\n");
-        }
-        if !told.is_empty() {
-            beat = Deadline::after_secs(HEARTBEAT_SECS);
-        }
+        let until = beat.tell(&mut *follow, &mut told);
         if let Err(error) = put(talk, &told, false, ending) {
             return End::PeerFailed(error);
         }
@@ -116,7 +110,7 @@ fn feed(talk: &mut Talk<'_>, mut follow: Box<dyn Follow>, terms: &Terms) -> End 
         memory::give_back_stack();
         let mut watches =
             [Watch::readable(&follow), Watch::departure(&talk.wire), Watch::readable(&talk.house.shutdown)];
-        match wait(&mut watches, beat) {
+        match wait(&mut watches, until) {
             Ok(_) => {}
             Err(error) => return End::PeerFailed(error),
         }
