@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::api::{Agent, Tunnel};
-use crate::audit::{Event, Outcome, Record, Trail};
+use crate::audit::{Event, Outcome, Record, Recordings, Trail};
 use crate::auth::{self, Exposure, Grant, Keyring};
 use crate::clock::Deadline;
 use crate::config::{Config, Edge, Mode, Problem};
@@ -61,7 +61,7 @@ struct House {
 }
 
 fn start(config: Config) -> io::Result<House> {
-    let Config { mode, docker, about, host, audit, audit_detail, .. } = config;
+    let Config { mode, docker, about, host, audit, audit_detail, recordings, .. } = config;
     let name = if matches!(mode, Mode::Edge(_)) { "edge" } else { "standard" };
     log::info("agent.starting", &[("version", text(&env!("CARGO_PKG_VERSION"))), ("mode", text(&name))]);
     let (signals, every) = (Signals::catch()?, about.poll);
@@ -83,6 +83,10 @@ fn start(config: Config) -> io::Result<House> {
     agent.tunnel = edge.is_some().then(Tunnel::new);
     agent.trail = Trail::new(audit)?;
     agent.tells_details = audit_detail;
+    agent.recordings = recordings.map(Recordings::new);
+    if let Some(recordings) = &agent.recordings {
+        agent.add_pools([("recordings", recordings.places().clone())]);
+    }
     record(
         &agent,
         Record {

@@ -86,6 +86,24 @@ pub(super) fn of_command(desk: &mut Desk<'_>, exec_id: &str) -> Option<String> {
     serde_json::from_slice(&told).ok().map(|told: Told| told.container)
 }
 
+/// The full id of a container, and whether it has a terminal, if the Engine tells.
+pub(super) fn terminal_of(desk: &mut Desk<'_>, id: &str) -> Option<(String, bool)> {
+    #[derive(serde::Deserialize)]
+    #[serde(rename_all = "PascalCase")]
+    struct Told {
+        id: String,
+        config: Config,
+    }
+    #[derive(serde::Deserialize)]
+    struct Config {
+        #[serde(rename = "Tty", default)]
+        has_terminal: bool,
+    }
+    let target = format!("/containers/{}/json", is_identifier(id).then_some(id)?);
+    let told = desk.agent.docker.read(desk.line, &target, JSON_ANSWER_BYTES_MAX).ok()??;
+    serde_json::from_slice(&told).ok().map(|told: Told| (told.id, told.config.has_terminal))
+}
+
 /// What is asked of logs.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Wanted {

@@ -3,16 +3,18 @@
 //! The record is written before the answer's first byte goes out. An answer that takes its time has
 //! one at its beginning and another at its end.
 
+use std::io;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use super::failure::Failure;
 use super::route::{Agent, Desk, Reply, Response, Route};
-use crate::audit::{Event, NotWritten, Outcome, Record};
+use crate::audit::{Event, NotBegun, NotWritten, Outcome, Record, Recorded, Recording};
 use crate::auth::{Denied, NotEnrolled, Principal};
 use crate::clock;
 use crate::http::{Framing, Request, Status};
 use crate::limits::{AUDIT_DETAIL_BYTES_MAX, BODY_BUFFER_BYTES};
+use crate::log::{self, text};
 use crate::metrics::Flight;
 use crate::policy::row::Pace;
 
@@ -25,6 +27,8 @@ pub(crate) struct Exchange<'a> {
     record: Option<Box<Record>>,
     /// Of an answer that takes its time: what is recorded at its end.
     closing: Option<Box<Record>>,
+    /// Of a command: what it says, where that is recorded.
+    tape: Option<Recording>,
 }
 
 impl Agent {
@@ -35,6 +39,7 @@ impl Agent {
             began: clock::now(),
             record: None,
             closing: None,
+            tape: None,
         }
     }
 
@@ -123,6 +128,21 @@ impl Exchange<'_> {
         self.agent.trail.write(record)
     }
 
+    /// What it says is recorded, under the name of this exchange.
+    pub(super) fn begin_tape(
+        &mut self,
+        title: &str,
+        size: Option<(u16, u16)>,
+    ) -> Result<Recording, NotBegun> {
+        let nowhere = || NotBegun::Failed(io::ErrorKind::NotFound.into());
+        let name =
+            self.record.as_ref().and_then(|record| record.request_id.as_deref()).ok_or_else(nowhere)?;
+        let recordings = self.agent.recordings.as_ref().ok_or_else(nowhere)?;
+        let tape = recordings.begin(name, title, size)?;
+        self.tape = Some(tape.clone());
+        Ok(tape)
+    }
+
     /// Whether it is worth a question to the Engine which container a command is for.
     pub(super) fn is_kept(&self) -> bool {
         self.record.is_some() && self.agent.trail.is_kept()
@@ -180,6 +200,9 @@ impl Exchange<'_> {
             closing.event = Event::StreamEnd;
             closing.detail = None;
             self.closing = Some(closing);
+        } else if let Some(tape) = self.tape.take() {
+            // It never ran.
+            tape.discard();
         }
         self.agent.trail.write(*record)
     }
@@ -188,8 +211,13 @@ impl Exchange<'_> {
 impl Drop for Exchange<'_> {
     fn drop(&mut self) {
         let lasted = clock::now().saturating_duration_since(self.began);
+        // On the disk before the record that vouches for it is written.
+        let recorded = self.tape.take().and_then(|tape| tape.finish());
         if let Some(mut record) = self.closing.take() {
             record.duration = Some(lasted);
+            if let Some(recorded) = recorded {
+                note(&mut record, recorded);
+            }
             if std::thread::panicking() {
                 record.outcome = Some(Outcome::Error);
                 record.reason = Some("panic".to_owned());
@@ -205,6 +233,17 @@ impl Drop for Exchange<'_> {
             let _ = self.agent.trail.write(*record);
         }
     }
+}
+
+/// What became of a recording.
+fn note(record: &mut Record, Recorded { name, sha256, is_whole }: Recorded) {
+    if !is_whole || sha256.is_none() {
+        record.outcome = Some(Outcome::Error);
+        record.reason = Some("recording failed".to_owned());
+        log::error("recording.failed", &[("recording", text(&name))]);
+    }
+    record.recording = Some(name);
+    record.recording_hash = sha256;
 }
 
 fn outcome(status: Status) -> Outcome {

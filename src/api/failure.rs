@@ -1,5 +1,6 @@
 //! Every room's error as a status and a sentence that is safe to tell.
 
+use crate::audit::NotBegun;
 use crate::auth::{Denied, NotEnrolled};
 use crate::docker;
 use crate::http::{BodyError, Malformed, Status};
@@ -44,6 +45,10 @@ pub(crate) enum Failure {
     NotReady,
     /// What is done must be recorded, and cannot be.
     NotRecorded,
+    /// A command is to be recorded, and no recording can be begun.
+    NotTaped(NotBegun),
+    /// What is asked for cannot be recorded, and is to be.
+    Untapeable(&'static str),
     TooManyFollowers,
 }
 
@@ -70,7 +75,8 @@ impl Failure {
             Self::Engine(error) => engine_status(error),
             Self::EngineSaid(status, _) => *status,
             Self::Unfit(_) => Status::BAD_REQUEST,
-            Self::NotReady | Self::NotRecorded => Status::UNAVAILABLE,
+            Self::NotReady | Self::NotRecorded | Self::NotTaped(_) => Status::UNAVAILABLE,
+            Self::Untapeable(_) => Status::FORBIDDEN,
             Self::TooManyFollowers => Status::TOO_MANY_REQUESTS,
         }
     }
@@ -115,6 +121,8 @@ impl Failure {
             Self::NotRecorded => {
                 "lookout: the audit trail cannot be written, and nothing is done that is not in it".to_owned()
             }
+            Self::NotTaped(why) => format!("lookout: this key's commands are recorded, and {why}"),
+            Self::Untapeable(what) => format!("lookout: this key's commands are recorded, and {what}"),
             Self::NotReady => "lookout: the containers were not looked at yet: try again".to_owned(),
             Self::TooManyFollowers => {
                 format!(
@@ -167,6 +175,8 @@ impl Failure {
             | Self::Unfit(_)
             | Self::NotReady
             | Self::NotRecorded
+            | Self::NotTaped(_)
+            | Self::Untapeable(_)
             | Self::TooManyFollowers => {}
         }
         response

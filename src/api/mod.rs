@@ -11,6 +11,7 @@ mod machine;
 mod reserved;
 mod round;
 mod route;
+mod taped;
 mod tunnel;
 
 pub(crate) use drydock::{Tidings, component_sync, tidings};
@@ -20,6 +21,7 @@ pub(crate) use health::pulse;
 pub(crate) use route::{
     About, Access, Adapter, Agent, Beat, Desk, Follow, Reply, Response, Route, Sift, Surface,
 };
+pub(crate) use taped::Taped;
 pub(crate) use tunnel::{Tunnel, streams};
 
 use std::net::IpAddr;
@@ -174,37 +176,43 @@ fn judge(
                 let document = known.document(AUDIT_DETAIL_BYTES_MAX, deadline);
                 exchange.held(document.map_err(docker::Error::Body)?.unwrap_or_default());
             }
+            let wanted = taped::wanted(&mut known)?;
             let (permitted, ruling) = policy::permit_engine(known, &on_watched)?;
             tell_permitted(permitted.principal(), class);
             exchange.permitted(class.name());
-            record_command(desk, &permitted, exchange)?;
-            run(desk, permitted, ruling)
+            let container = record_command(desk, &permitted, exchange)?;
+            let taped = wanted.map(|wanted| wanted.begin(desk, exchange, container)).transpose()?;
+            let response = run(desk, permitted, ruling)?;
+            match taped {
+                Some(taped) => taped.onto(response),
+                None => Ok(response),
+            }
         }
         Access::Public(_) => Err(Failure::NoSuchRoute),
     }
 }
 
 /// The start of a command has a record of its own, before it is passed on: of which container it is
-/// one, only the Engine knows.
+/// one, only the Engine knows, and it is told.
 fn record_command(
     desk: &mut Desk<'_>,
     permitted: &Permitted<Request<'_>>,
     exchange: &Exchange<'_>,
-) -> Result<(), Failure> {
+) -> Result<String, Failure> {
     let head = &permitted.inner().head;
     let is_start = head.method == Method::Post
         && engine::classify(head.method, head.target.path()).pattern == "/exec/{}/start";
     if !is_start {
-        return Ok(());
+        return Ok(String::new());
     }
     let id = head.target.path().rsplit('/').nth(1).unwrap_or_default();
     let container = match exchange.is_kept() {
         true => containers::of_command(desk, id).unwrap_or_default(),
         false => String::new(),
     };
-    match exchange.starts_command(id, container) {
+    match exchange.starts_command(id, container.clone()) {
         Err(NotWritten) if desk.agent.trail.required() => Err(Failure::NotRecorded),
-        Ok(()) | Err(NotWritten) => Ok(()),
+        Ok(()) | Err(NotWritten) => Ok(container),
     }
 }
 
@@ -267,6 +275,9 @@ fn tell(failure: &Failure, route: &Route, method: Method, from: IpAddr) {
         }
         Failure::NotEnrolled(why) => enroll::tell(why, from),
         Failure::NotPermitted(denial) => tell_refused("policy.denied", &denial.by, &denial.why, from),
+        Failure::NotTaped(why) => {
+            log::error("recording.not_begun", &[("peer", peer), ("error", text(why))]);
+        }
         Failure::Untellable(why) => {
             log::warn("engine.untellable", &[("peer", peer), ("method", method), ("error", text(why))]);
         }
@@ -279,6 +290,7 @@ fn tell(failure: &Failure, route: &Route, method: Method, from: IpAddr) {
         | Failure::MediaType
         | Failure::EngineSaid(..)
         | Failure::Unfit(_)
+        | Failure::Untapeable(_)
         | Failure::NotReady
         | Failure::NotRecorded
         | Failure::TooManyFollowers

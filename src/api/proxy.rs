@@ -99,7 +99,7 @@ fn is_endless_statistics(sent: &Sent<'_>) -> bool {
 pub(super) fn reply(answer: Answer, place: Option<Permit>, pace: Pace) -> Outcome {
     let reply = match (answer.content, place) {
         (Content::Incoming(incoming), place) => Reply::Stream(incoming, pace, place),
-        (Content::Hijacked(hijacked), Some(place)) => Reply::Upgraded(hijacked, place),
+        (Content::Hijacked(hijacked), Some(place)) => Reply::Upgraded(hijacked, place, None),
         // `call` refuses a switch nobody asked for.
         (Content::Hijacked(_), None) => return Err(docker::Error::Switched.into()),
     };

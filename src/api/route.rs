@@ -10,8 +10,9 @@ use std::time::{Duration, Instant};
 
 use super::failure::Failure;
 use super::round::Rounds;
+use super::taped::Taped;
 use super::tunnel::Tunnel;
-use crate::audit::Trail;
+use crate::audit::{Recordings, Trail};
 use crate::auth::{Gate, KeyId, Pass};
 use crate::clock::{self, Deadline};
 use crate::docker::{Docker, Hijacked, Incoming, Line};
@@ -62,6 +63,8 @@ pub(crate) struct Agent {
     pub(crate) metrics: Registry,
     /// What is recorded of what was done.
     pub(crate) trail: Trail,
+    /// Where commands are recorded of keys that ask for it; without a place they are refused.
+    pub(crate) recordings: Option<Recordings>,
     /// Records tell of queries, fields and short documents too.
     pub(crate) tells_details: bool,
     /// Exchanges so far.
@@ -109,6 +112,7 @@ impl Agent {
             host,
             metrics: Registry::new(),
             trail: Trail::off(),
+            recordings: None,
             tells_details: false,
             asked: AtomicU64::new(0),
             tunnel: None,
@@ -206,8 +210,9 @@ pub(crate) enum Reply {
     Stream(Incoming, Pace, Option<Permit>),
     /// The same through a sieve, which leaves out what the caller is not told.
     Sifted(Incoming, Pace, Box<dyn Sift>),
-    /// The Engine switched protocols; the place is given back when the stream ends.
-    Upgraded(Hijacked, Permit),
+    /// The Engine switched protocols; the place is given back when the stream ends. What is to be recorded
+    /// is put on a tape before it goes on.
+    Upgraded(Hijacked, Permit, Option<Box<Taped>>),
     /// Events as they come, until the client leaves or the agent ends.
     Feed(Box<dyn Follow>),
     /// Nobody is left to answer.

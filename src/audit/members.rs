@@ -32,11 +32,13 @@ enum Member {
     Lost,
     Key,
     Signature,
+    Recording,
+    RecordingHash,
 }
 
 use Member as M;
 
-const EVERY: [Member; 23] = [
+const EVERY: [Member; 25] = [
     M::Actor,
     M::Method,
     M::Path,
@@ -60,6 +62,8 @@ const EVERY: [Member; 23] = [
     M::Lost,
     M::Key,
     M::Signature,
+    M::Recording,
+    M::RecordingHash,
 ];
 
 enum Value<'r> {
@@ -148,6 +152,8 @@ impl Record {
             M::TornHash => &self.torn_hash,
             M::Key => &self.key,
             M::Signature => &self.signature,
+            M::Recording => &self.recording,
+            M::RecordingHash => &self.recording_hash,
         };
         text.as_deref().map(Value::Text)
     }
@@ -179,6 +185,8 @@ impl Member {
             Self::Lost => "lost",
             Self::Key => "key",
             Self::Signature => "signature",
+            Self::Recording => "recording",
+            Self::RecordingHash => "recording_sha256",
         }
     }
 
@@ -203,7 +211,9 @@ impl Member {
             | Self::Mode
             | Self::TornHash
             | Self::Key
-            | Self::Signature => Value::Text(""),
+            | Self::Signature
+            | Self::Recording
+            | Self::RecordingHash => Value::Text(""),
             Self::Detail => Value::Json("null"),
             Self::Keys | Self::Ended | Self::Torn | Self::Lost => Value::Number(0),
         }
@@ -251,7 +261,7 @@ fn push_millis(line: &mut String, span: Duration) {
 }
 
 /// A string of JSON. Beside what JSON asks for, signs are escaped that a terminal or a viewer would act on.
-fn push_text(line: &mut String, text: &str) {
+pub(super) fn push_text(line: &mut String, text: &str) {
     line.push('"');
     let mut plain = 0;
     for (at, c) in text.char_indices() {

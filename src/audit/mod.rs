@@ -7,18 +7,22 @@ mod chain;
 mod file;
 mod members;
 mod record;
+mod recordings;
 mod redact;
 mod ring;
 mod sink;
 #[cfg(test)]
 mod specimens;
 mod tail;
+mod tape;
 mod verify;
 
 pub(crate) use record::{Event, Outcome, Record};
+pub(crate) use recordings::{NotBegun, Recorded, Recording, Recordings};
 pub(crate) use redact::Redactor;
 pub(crate) use ring::{Export, Ring, Stale};
 pub(crate) use sink::Place;
+pub(crate) use tape::Side;
 pub(crate) use verify::{Expected, Fault, Report, Verifier, What};
 
 use std::fmt;

@@ -67,6 +67,9 @@ pub(crate) struct Record {
     /// A public key in base64, and what it signed.
     pub(crate) key: Option<String>,
     pub(crate) signature: Option<String>,
+    /// The file that a command was recorded in, and its SHA-256.
+    pub(crate) recording: Option<String>,
+    pub(crate) recording_hash: Option<String>,
 }
 
 impl Event {
@@ -126,6 +129,8 @@ impl Record {
             lost: None,
             key: None,
             signature: None,
+            recording: None,
+            recording_hash: None,
         }
     }
 

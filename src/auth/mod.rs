@@ -74,6 +74,14 @@ impl Principal {
         }
     }
 
+    /// Whether its commands are recorded.
+    pub(crate) fn is_recorded(&self) -> bool {
+        match self {
+            Self::Anyone | Self::Token(_) => false,
+            Self::Key(key) => key.options.records,
+        }
+    }
+
     pub(crate) fn grant(&self) -> &Grant {
         // A static, because what is dropped cannot be borrowed for good.
         static EVERYTHING: Grant = Grant::EVERYTHING;
@@ -133,6 +141,10 @@ pub(crate) struct Authenticated<T> {
 }
 
 impl<T> Authenticated<T> {
+    pub(crate) fn inner(&self) -> &T {
+        &self.inner
+    }
+
     pub(crate) fn principal(&self) -> &Principal {
         &self.principal
     }

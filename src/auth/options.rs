@@ -15,7 +15,12 @@ pub(crate) struct Options {
     pub(crate) from: Vec<Network>,
     /// Unix seconds.
     pub(crate) expires: Option<u64>,
+    /// What commands print and what is typed into them is recorded.
+    pub(crate) records: bool,
 }
+
+/// An option without a value: it stands there or does not.
+const RECORD: &str = "record";
 
 /// One option: its name, what it wants, and how it is read.
 struct Row {
@@ -64,28 +69,43 @@ const ROWS: &[Row] = &[
 ];
 
 impl Options {
-    /// Reads `name="value"` and more of them behind commas. There is no escape: a quote ends a value.
+    /// Reads `name="value"`, or `record`, and more of them behind commas. There is no escape: a quote ends a value.
     pub(super) fn parse(text: &str) -> Result<Self, BadOption> {
         let (mut options, mut seen, mut rest) = (Self::default(), Vec::new(), text);
         loop {
             let end = rest.find(|c: char| !c.is_ascii_lowercase()).unwrap_or(rest.len());
             let (name, after) = rest.split_at_checked(end).unwrap_or((rest, ""));
-            let row = ROWS.iter().find(|row| row.name == name).ok_or_else(|| BadOption::unknown(rest))?;
+            let row = ROWS.iter().find(|row| row.name == name);
+            let known = row.map(|row| row.name).or_else(|| (name == RECORD).then_some(RECORD));
+            let known = known.ok_or_else(|| BadOption::unknown(rest))?;
             if seen.contains(&name) {
-                return Err(BadOption::Twice(row.name));
+                return Err(BadOption::Twice(known));
             }
             seen.push(name);
-            let value = after.strip_prefix("=\"").and_then(|after| after.split_once('"'));
-            let (value, after) = value.ok_or(BadOption::Unquoted(row.name))?;
-            if value.is_empty() {
-                return Err(BadOption::Empty(row.name));
-            }
-            (row.read)(&mut options, value).ok_or(BadOption::Value { name: row.name, wants: row.wants })?;
+            let after = match row {
+                Some(row) => options.take(row, after)?,
+                None if after.starts_with('=') => return Err(BadOption::Valued(known)),
+                None => {
+                    options.records = true;
+                    after
+                }
+            };
             if after.is_empty() {
                 return Ok(options);
             }
-            rest = after.strip_prefix(',').ok_or(BadOption::Behind(row.name))?;
+            rest = after.strip_prefix(',').ok_or(BadOption::Behind(known))?;
         }
+    }
+
+    /// Reads the value of an option, and says what stands behind it.
+    fn take<'t>(&mut self, row: &Row, after: &'t str) -> Result<&'t str, BadOption> {
+        let value = after.strip_prefix("=\"").and_then(|after| after.split_once('"'));
+        let (value, after) = value.ok_or(BadOption::Unquoted(row.name))?;
+        if value.is_empty() {
+            return Err(BadOption::Empty(row.name));
+        }
+        (row.read)(self, value).ok_or(BadOption::Value { name: row.name, wants: row.wants })?;
+        Ok(after)
     }
 }
 
@@ -121,8 +141,13 @@ pub(crate) enum BadOption {
     Unknown(String),
     Twice(&'static str),
     Unquoted(&'static str),
+    /// It takes no value.
+    Valued(&'static str),
     Empty(&'static str),
-    Value { name: &'static str, wants: &'static str },
+    Value {
+        name: &'static str,
+        wants: &'static str,
+    },
     Behind(&'static str),
 }
 
@@ -139,6 +164,7 @@ impl fmt::Display for BadOption {
             Self::Unknown(name) => write!(f, "{name:?} is neither an option nor a type of key that is known"),
             Self::Twice(name) => write!(f, "option {name} stands twice"),
             Self::Unquoted(name) => write!(f, "option {name} wants a value in quotes: {name}=\"value\""),
+            Self::Valued(name) => write!(f, "option {name} takes no value: write {name} alone"),
             Self::Empty(name) => write!(f, "option {name} has an empty value"),
             Self::Value { name, wants } => write!(f, "option {name} wants {wants}"),
             Self::Behind(name) => write!(f, "something other than a comma stands behind option {name}"),

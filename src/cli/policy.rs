@@ -126,6 +126,9 @@ pub(super) fn terms(key: &Key) -> Vec<String> {
     if !from.is_empty() {
         lines.push(format!("only from {}", from.join(", ")));
     }
+    if key.options.records {
+        lines.push("its commands and attachments are recorded, with what is typed into them".to_owned());
+    }
     if let Some(end) = key.options.expires {
         let at = clock::rfc3339(Duration::from_secs(end));
         let what = if has_expired(key) { "it is taken no more: it expired" } else { "it expires" };

@@ -20,7 +20,11 @@ use crate::limits::{
 
 /// The settings, and whether records tell of queries, headers and bodies. Nothing is made: a key that is not there
 /// yet is made by [`sign`].
-pub(super) fn read(environment: &Environment, findings: &mut Findings) -> Option<(Settings, bool)> {
+pub(super) fn read(
+    environment: &Environment,
+    records: bool,
+    findings: &mut Findings,
+) -> Option<(Settings, bool)> {
     let place = trail_file::place(environment, findings);
     let ring = findings.take(number(environment, &AUDIT_BUFFER_SIZE, 0..=AUDIT_RING_CEILING));
     let chain = findings.take(chain(environment, place.as_ref().and_then(Option::as_ref)));
@@ -46,7 +50,7 @@ pub(super) fn read(environment: &Environment, findings: &mut Findings) -> Option
         signer: signer?.filter(|_| chain),
     };
     let has_sense = needs_a_place(environment, &settings, findings);
-    vain(environment, &settings, (detail, dir), findings);
+    vain(environment, &settings, (detail, dir, records), findings);
     has_sense.then_some((settings, detail))
 }
 
@@ -137,7 +141,7 @@ fn needs_a_place(environment: &Environment, settings: &Settings, findings: &mut 
 fn vain(
     environment: &Environment,
     settings: &Settings,
-    (detail, dir): (bool, Option<&Path>),
+    (detail, dir, records): (bool, Option<&Path>, bool),
     findings: &mut Findings,
 ) {
     let is_file = matches!(settings.place, Some(Place::File(_)));
@@ -159,10 +163,10 @@ fn vain(
             "the audit trail is chained and not signed: whoever can write the file can write all of it anew",
             "set STATE_DIR to a directory of mode 0700, where the agent keeps the key that signs it",
         ),
-        (false, Some(_)) => {
+        (false, Some(_)) if !records => {
             findings.no_effect(&STATE_DIR, "it keeps the key of a chained audit trail, and there is none")
         }
-        (true, Some(_)) | (false, None) => {}
+        (true | false, Some(_)) | (false, None) => {}
     }
 }
 
@@ -200,7 +204,7 @@ mod tests {
     /// The settings and whether there is detail, then every problem and every warning.
     fn of(values: &[(&str, &str)]) -> (Option<(Settings, bool)>, Vec<String>, Vec<String>) {
         let mut findings = Findings::default();
-        let settings = read(&Environment::of(values), &mut findings);
+        let settings = read(&Environment::of(values), false, &mut findings);
         let problems: Vec<_> = findings.problems.iter().map(ToString::to_string).collect();
         assert_eq!(settings.is_none(), !problems.is_empty(), "{problems:?}");
         (settings, problems, findings.warnings.iter().map(ToString::to_string).collect())

@@ -17,6 +17,7 @@ mod parse;
 mod pieces;
 mod place;
 mod probe;
+mod recordings;
 mod secrets;
 #[cfg(test)]
 pub(crate) mod specimens;
@@ -26,7 +27,10 @@ mod tests;
 mod trail_file;
 mod variables;
 
+use std::path::PathBuf;
+
 use crate::audit::Settings as AuditSettings;
+use crate::auth::{Exposure, Keyring};
 use crate::{api, docker, host, log, server};
 
 pub(crate) use columns::columns;
@@ -51,6 +55,8 @@ pub(crate) struct Config {
     pub(crate) audit: AuditSettings,
     /// Records tell of queries, headers and bodies, too.
     pub(crate) audit_detail: bool,
+    /// The directory for what is recorded of commands, where keys ask for it.
+    pub(crate) recordings: Option<PathBuf>,
     /// What works and still should be known; for the log, at each start.
     pub(crate) warnings: Vec<Warning>,
 }
@@ -62,6 +68,22 @@ pub(crate) enum Mode {
     Standard(server::Settings),
     /// The agent calls its controller, and nobody calls the agent.
     Edge(Box<Edge>),
+}
+
+impl Mode {
+    /// Whether any key asks that its commands are recorded.
+    fn records(&self) -> bool {
+        let exposure = match self {
+            Self::Standard(settings) => &settings.auth.exposure,
+            Self::Edge(edge) => &edge.settings.auth.exposure,
+        };
+        let keyring = match exposure {
+            Exposure::Guarded(credentials) => credentials.keyring.as_ref(),
+            Exposure::Tunnel(controller) => controller.keyring.as_ref(),
+            Exposure::Open(_) => None,
+        };
+        keyring.into_iter().flat_map(Keyring::iter).any(|key| key.options.records)
+    }
 }
 
 const LEVELS: &[(&str, log::Level)] = &[
@@ -84,9 +106,10 @@ impl Config {
         let (settings, findings) = read(environment);
         match settings {
             Some(settings) if findings.problems.is_empty() => {
-                let Settings { level, mode, docker, about, host, audit: (audit, audit_detail) } = settings;
+                let Settings { level, mode, docker, about, host, audit: (audit, audit_detail), recordings } =
+                    settings;
                 let warnings = findings.warnings;
-                Ok(Self { level, mode, docker, about, host, audit, audit_detail, warnings })
+                Ok(Self { level, mode, docker, about, host, audit, audit_detail, recordings, warnings })
             }
             _ => Err(findings.problems),
         }
@@ -100,6 +123,7 @@ struct Settings {
     about: api::About,
     host: host::Settings,
     audit: (AuditSettings, bool),
+    recordings: Option<PathBuf>,
 }
 
 /// The settings are `None` only after a problem.
@@ -113,11 +137,13 @@ fn read(environment: &Environment) -> (Option<Settings>, Findings) {
     let level = findings.take(parse::choice(environment, &LOG_LEVEL, LEVELS));
     let about = about::read(environment, &mut findings);
     let host = about::host(environment, &mut findings);
-    let audit = audit::read(environment, &mut findings);
+    let records = mode.as_ref().is_some_and(Mode::records);
+    let audit = audit::read(environment, records, &mut findings);
+    let recordings = recordings::read(environment, records, &mut findings);
     without_effect(environment, &mut findings);
     let settings = || {
         let (level, mode, docker, about) = (level?, mode?, docker?, about?);
-        Some(Settings { level, mode, docker, about, host: host?, audit: audit? })
+        Some(Settings { level, mode, docker, about, host: host?, audit: audit?, recordings: recordings? })
     };
     (settings(), findings)
 }

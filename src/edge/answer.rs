@@ -146,8 +146,8 @@ fn stream(
         Reply::Stream(incoming, _, _place) => out.pour(incoming, None, line),
         Reply::Sifted(incoming, _, sieve) => out.pour(incoming, Some(sieve), line),
         Reply::Feed(follow) => out.follow(follow),
-        Reply::Upgraded(mut hijacked, _place) => {
-            let (told, outcome) = duplex::carry(running, &out, hijacked.wire());
+        Reply::Upgraded(mut hijacked, _place, taped) => {
+            let (told, outcome) = duplex::carry(running, &out, hijacked.wire(), taped);
             is_end_told = told;
             outcome
         }

@@ -10,9 +10,11 @@ use super::out::Out;
 use super::outbox::{Frame, Gone};
 use super::session::Running;
 use super::unanswered::Unanswered;
+use crate::api::Taped;
 use crate::clock::Deadline;
 use crate::docker::logs::{Logs, Source, notice};
 use crate::limits::{EDGE_EXEC_IDLE_SECS, STREAM_STALL_SECS};
+use crate::net::relay::Tap;
 use crate::net::{Wire, is_tick};
 use crate::sys::poll::{Watch, wait};
 
@@ -36,9 +38,15 @@ pub(super) struct Command<R> {
 }
 
 /// Carries an upgraded stream until both directions ended. Also whether our own end was told already.
-pub(super) fn carry(running: &Running, out: &Out<'_>, wire: &mut Wire) -> (bool, Result<(), Unanswered>) {
+pub(super) fn carry(
+    running: &Running,
+    out: &Out<'_>,
+    wire: &mut Wire,
+    taped: Option<Box<Taped>>,
+) -> (bool, Result<(), Unanswered>) {
     let grant = Grant { outbox: &running.session.outbox, request_id: running.name(), owed: 0 };
     let mut duplex = Duplex::new(out, wire, Some(grant), None::<Command<fn(u16, u16)>>);
+    duplex.taped = taped;
     let outcome = match duplex.run() {
         End::Complete => Ok(()),
         End::Cancelled(Some(Cause::Overflow)) => {
@@ -52,8 +60,15 @@ pub(super) fn carry(running: &Running, out: &Out<'_>, wire: &mut Wire) -> (bool,
 }
 
 /// Carries what a command prints and what is typed until it ends.
-pub(super) fn command(out: &Out<'_>, wire: &mut Wire, command: Command<impl FnMut(u16, u16)>) -> End {
-    Duplex::new(out, wire, None, Some(command)).run()
+pub(super) fn command(
+    out: &Out<'_>,
+    wire: &mut Wire,
+    command: Command<impl FnMut(u16, u16)>,
+    taped: Option<Box<Taped>>,
+) -> End {
+    let mut duplex = Duplex::new(out, wire, None, Some(command));
+    duplex.taped = taped;
+    duplex.run()
 }
 
 struct Duplex<'d, R> {
@@ -62,6 +77,8 @@ struct Duplex<'d, R> {
     wire: &'d mut Wire,
     grant: Option<Grant<'d>>,
     command: Option<Command<R>>,
+    /// Where everything is recorded before it goes on.
+    taped: Option<Box<Taped>>,
     /// Input on its way to the Engine, and how much of it has arrived.
     input: Vec<u8>,
     written: usize,
@@ -89,6 +106,7 @@ impl<'d, R: FnMut(u16, u16)> Duplex<'d, R> {
             wire,
             grant,
             command,
+            taped: None,
             input: Vec::new(),
             written: 0,
             is_last: false,
@@ -104,16 +122,19 @@ impl<'d, R: FnMut(u16, u16)> Duplex<'d, R> {
         if let Err(error) = self.wire.conn.set_nonblocking() {
             return End::Failed(format!("the stream cannot be read: {error}"));
         }
+        // What came behind the head.
+        if let Err(end) = self.tape(|taped, received| taped.down(received)) {
+            return end;
+        }
         let (mut may_read, mut idle) = (true, self.rest());
         loop {
             if self.inlet.is_cancelled() {
                 return End::Cancelled(self.inlet.cancelled());
             }
-            let mut has_moved = self.up();
-            match self.down(may_read) {
-                Ok(moved) => has_moved |= moved,
+            let has_moved = match self.up().and_then(|up| Ok(self.down(may_read)? || up)) {
+                Ok(moved) => moved,
                 Err(end) => return end,
-            }
+            };
             // A command that ended takes no input; of an upgraded stream, each side ends for itself.
             if self.down_over && (self.up_over || self.command.is_some()) {
                 return End::Complete;
@@ -136,14 +157,14 @@ impl<'d, R: FnMut(u16, u16)> Duplex<'d, R> {
     }
 
     /// Writes what came, as far as the Engine takes it.
-    fn up(&mut self) -> bool {
+    fn up(&mut self) -> Result<bool, End> {
         let mut has_moved = false;
         while !self.up_over {
             if self.written == self.input.len() {
-                match self.next_input() {
+                match self.next_input()? {
                     Some(true) => {}
-                    Some(false) => return true,
-                    None => return has_moved,
+                    Some(false) => return Ok(true),
+                    None => return Ok(has_moved),
                 }
             }
             let rest = self.input.get(self.written..).unwrap_or_default();
@@ -155,39 +176,49 @@ impl<'d, R: FnMut(u16, u16)> Duplex<'d, R> {
                         grant.took(count);
                     }
                 }
-                Err(error) if is_tick(&error) => return has_moved,
+                Err(error) if is_tick(&error) => return Ok(has_moved),
                 // The Engine takes nothing more; what it still says is worth hearing.
                 Err(_) => self.end_input(),
             }
         }
         // Nobody reads what still comes.
         while self.inlet.take().is_some() {}
-        has_moved
+        Ok(has_moved)
     }
 
     /// Takes the next input: true for bytes, false for anything else, `None` where nothing waits.
-    fn next_input(&mut self) -> Option<bool> {
+    fn next_input(&mut self) -> Result<Option<bool>, End> {
         if self.is_last {
             self.end_input();
-            return Some(false);
+            return Ok(Some(false));
         }
         (self.input, self.written) = (Vec::new(), 0);
-        match self.inlet.take()? {
+        let Some(input) = self.inlet.take() else { return Ok(None) };
+        Ok(Some(match input {
             Input::Data(data) => {
+                self.tape(|taped, _| taped.up(&data))?;
                 self.input = data;
-                Some(!self.input.is_empty())
+                !self.input.is_empty()
             }
             Input::Resize { cols, rows } => {
+                self.tape(|taped, _| taped.resized((cols, rows)))?;
                 if let Some(command) = &mut self.command {
                     (command.resize)(cols, rows);
                 }
-                Some(false)
+                false
             }
             Input::End => {
                 self.is_last = true;
-                Some(false)
+                false
             }
-        }
+        }))
+    }
+
+    /// What cannot be recorded does not go on.
+    fn tape(&mut self, record: impl FnOnce(&mut Taped, &[u8]) -> io::Result<()>) -> Result<(), End> {
+        let Some(taped) = &mut self.taped else { return Ok(()) };
+        record(taped, self.wire.received())
+            .map_err(|error| End::Failed(format!("the recording cannot be written: {}", error.kind())))
     }
 
     fn end_input(&mut self) {
@@ -205,7 +236,10 @@ impl<'d, R: FnMut(u16, u16)> Duplex<'d, R> {
         if may_read && !self.engine_ended && self.wire.received().is_empty() {
             match self.wire.receive() {
                 Ok(0) => (self.engine_ended, has_moved) = (true, true),
-                Ok(_) => has_moved = true,
+                Ok(_) => {
+                    self.tape(|taped, received| taped.down(received))?;
+                    has_moved = true;
+                }
                 Err(error) if is_tick(&error) => {}
                 Err(error) => return Err(self.failed(&error)),
             }

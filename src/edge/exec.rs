@@ -14,7 +14,7 @@ use super::outbox::{Frame, Lane};
 use super::session::Running;
 use super::unanswered::Unanswered;
 use super::whole::{Bounds, Whole, whole};
-use crate::api::{Reply, Response};
+use crate::api::{Reply, Response, Taped};
 use crate::docker::logs::Logs;
 use crate::docker::{Hijacked, Line};
 use crate::limits::{JSON_ANSWER_BYTES_MAX, JSON_BODY_BYTES_MAX};
@@ -124,30 +124,52 @@ fn begin(running: &Running, wanted: Wanted, lane: &Lane) -> Result<(String, End)
     let id = id_of(&made).ok_or_else(|| not_created("the Engine told no id".to_owned()))?;
     let body = json!({ "Detach": false, "Tty": has_terminal });
     let mut call = Call::ours("POST", &format!("/exec/{id}/start"), Some(&body), true);
-    let started =
-        ask(&running.session, &mut call, &running.inlet, |line, response| hijacked(running, line, response));
-    let (mut hijacked, _place) = started.map_err(|why| format!("start exec failed: {why}"))?;
+    // Carried while its exchange lasts, whose end is recorded.
+    let carried = ask(&running.session, &mut call, &running.inlet, |line, response| {
+        let started = hijacked(running, line, response)?;
+        Ok(carry(running, &Started { id: &id, has_terminal, size, channel }, lane, started))
+    });
+    carried.map(|end| (id, end)).map_err(|why: String| format!("start exec failed: {why}"))
+}
+
+/// What is known of a command that runs.
+struct Started<'s> {
+    id: &'s str,
+    has_terminal: bool,
+    size: Option<(u16, u16)>,
+    channel: Option<u32>,
+}
+
+/// Carries it to its end.
+fn carry(running: &Running, started: &Started<'_>, lane: &Lane, stream: Stream) -> End {
+    let (mut hijacked, _place, taped) = stream;
+    let Started { id, has_terminal, size, channel } = *started;
     let resize = |cols: u16, rows: u16| {
         // A terminal of another size is worth less than the command.
         let _ = told(running, "POST", &format!("/exec/{id}/resize?h={rows}&w={cols}"), None);
     };
     if let Some((cols, rows)) = size.filter(|_| has_terminal) {
         resize(cols, rows);
+        if taped.as_ref().is_some_and(|taped| taped.resized((cols, rows)).is_err()) {
+            return End::Failed("the recording cannot be written".to_owned());
+        }
     }
     let ready = envelope("exec_ready", &json!({ "execId": running.name() }));
     if lane.end(Frame::Text(ready)).is_err() {
-        return Ok((id.clone(), End::Cancelled(running.inlet.cancelled())));
+        return End::Cancelled(running.inlet.cancelled());
     }
     let out = Out { lane, inlet: &running.inlet, wrap: Wrap::exec(running.name(), channel), channel };
     let command = Command { logs: Logs::new(has_terminal), resize };
-    let end = duplex::command(&out, hijacked.wire(), command);
-    Ok((id.clone(), end))
+    duplex::command(&out, hijacked.wire(), command, taped)
 }
 
+/// A started command's bytes, its place, and where they are recorded.
+type Stream = (Hijacked, Permit, Option<Box<Taped>>);
+
 /// The stream of a started command.
-fn hijacked(running: &Running, line: &mut Line, response: Response) -> Result<(Hijacked, Permit), String> {
-    if let Reply::Upgraded(hijacked, place) = response.reply {
-        return Ok((hijacked, place));
+fn hijacked(running: &Running, line: &mut Line, response: Response) -> Result<Stream, String> {
+    if let Reply::Upgraded(hijacked, place, taped) = response.reply {
+        return Ok((hijacked, place, taped));
     }
     let held = whole(&running.session, line, response, &running.inlet, Bounds::of(JSON_ANSWER_BYTES_MAX));
     Err(match held {

@@ -43,3 +43,14 @@ pub(crate) const AUDIT_LINE_BYTES_READ_MAX: u64 = 80 * 1024 * 1024;
 pub(crate) const AUDIT_TAIL_LINES: u64 = 10;
 /// The most it may be told to, all of which it keeps in memory. Beyond: exit 64.
 pub(crate) const AUDIT_TAIL_LINES_CEILING: u64 = 100_000;
+
+// --- recordings ----------------------------------------------------------------------------------
+
+/// A recording of one command. Beyond: a marker ends it, and the command goes on.
+pub(crate) const RECORDING_BYTES_MAX: u64 = 64 * 1024 * 1024;
+/// What a recording counts for beside its bytes, so that many short ones count too: a block of a disk.
+pub(crate) const RECORDING_FILE_BYTES: u64 = 4096;
+/// Commands that are recorded at once. Beyond: 503 with a sentence.
+pub(crate) const RECORDINGS_AT_ONCE_MAX: usize = 64;
+/// All recordings that are kept. Beyond: 503 with a sentence, as what is to be recorded is not done otherwise.
+pub(crate) const RECORDINGS_BYTES_MAX: u64 = 1024 * 1024 * 1024;

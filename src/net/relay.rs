@@ -21,21 +21,48 @@ struct Way {
     over: bool,
 }
 
+/// Told of every piece before it goes on; an error ends the relay.
+pub(crate) trait Tap {
+    /// From the client.
+    fn up(&mut self, piece: &[u8]) -> io::Result<()>;
+    /// From the Engine.
+    fn down(&mut self, piece: &[u8]) -> io::Result<()>;
+}
+
 /// Carries bytes until both directions ended, the client failed, or the agent ends.
-pub(crate) fn relay(client: &mut Wire, engine: &mut Wire, shutdown: &Shutdown) -> io::Result<()> {
+pub(crate) fn relay(
+    client: &mut Wire,
+    engine: &mut Wire,
+    shutdown: &Shutdown,
+    mut tap: Option<&mut dyn Tap>,
+) -> io::Result<()> {
     for wire in [&mut *client, &mut *engine] {
         wire.conn.set_nonblocking()?;
+    }
+    if let Some(tap) = &mut tap {
+        // What came behind the heads.
+        tap.up(client.received())?;
+        tap.down(engine.received())?;
     }
     let (mut up, mut down) = (Way::default(), Way::default());
     let (mut from_client, mut from_engine) = (true, true);
     loop {
-        if let Err(error) = up.turn(client, engine, from_client) {
+        let read = up.read(client, from_client);
+        if let (Ok(true), Some(tap)) = (&read, &mut tap) {
+            tap.up(client.received())?;
+        }
+        if let Err(error) = read.and_then(|_| up.write(client, engine)) {
             // The Engine takes nothing more; what it still says is worth hearing.
             log::debug("relay.input_ended", &[("error", text(&error))]);
             up.over = true;
             let _ = engine.conn.end_writing();
         }
-        down.turn(engine, client, from_engine)?;
+        if down.read(engine, from_engine)?
+            && let Some(tap) = &mut tap
+        {
+            tap.down(engine.received())?;
+        }
+        down.write(engine, client)?;
         if up.over && down.over {
             return Ok(());
         }
@@ -90,18 +117,26 @@ fn on_breakage<'w>(client: &'w Wire, down: &Way) -> Watch<'w> {
 }
 
 impl Way {
-    /// Reads once, where that does not wait, and writes what it can.
-    fn turn(&mut self, source: &mut Wire, sink: &mut Wire, may_read: bool) -> io::Result<()> {
+    /// Reads once, where that does not wait. Whether anything came, which is then all that was received.
+    fn read(&mut self, source: &mut Wire, may_read: bool) -> io::Result<bool> {
+        if self.over || !may_read || self.source_ended || !source.received().is_empty() {
+            return Ok(false);
+        }
+        match source.receive() {
+            Ok(0) => {
+                self.source_ended = true;
+                Ok(false)
+            }
+            Ok(_) => Ok(true),
+            Err(error) if is_tick(&error) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Writes what it can.
+    fn write(&mut self, source: &mut Wire, sink: &mut Wire) -> io::Result<()> {
         if self.over {
             return Ok(());
-        }
-        if may_read && !self.source_ended && source.received().is_empty() {
-            match source.receive() {
-                Ok(0) => self.source_ended = true,
-                Ok(_) => {}
-                Err(error) if is_tick(&error) => {}
-                Err(error) => return Err(error),
-            }
         }
         if source.received().is_empty() {
             match sink.conn.flush() {

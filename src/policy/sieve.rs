@@ -233,6 +233,8 @@ pub(crate) enum BadAnswer {
     Cut,
     /// It should be frames of logs.
     Frame(BadFrame),
+    /// It is to be recorded, and cannot be.
+    NotRecorded(std::io::ErrorKind),
 }
 
 impl fmt::Display for BadAnswer {
@@ -244,6 +246,7 @@ impl fmt::Display for BadAnswer {
             Self::Stray => f.write_str("something between two values"),
             Self::Cut => f.write_str("an end before the end"),
             Self::Frame(why) => why.fmt(f),
+            Self::NotRecorded(why) => write!(f, "a recording that cannot be written: {why}"),
         }
     }
 }

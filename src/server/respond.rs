@@ -3,13 +3,13 @@
 use std::io::{self, ErrorKind, IoSlice};
 
 use super::connection::{End, Talk};
-use crate::api::{Beat, Follow, Reply, Response, Sift};
+use crate::api::{Beat, Follow, Reply, Response, Sift, Taped};
 use crate::clock::Deadline;
 use crate::docker::{Hijacked, Incoming};
 use crate::http::{Framing, push_field, size_line};
 use crate::limits::{HEAD_BUFFER_BYTES, STREAM_STALL_SECS, WRITE_STALL_SECS};
 use crate::log::{self, text};
-use crate::net::relay::relay;
+use crate::net::relay::{Tap, relay};
 use crate::net::{Conn, is_tick};
 use crate::policy::row::Pace;
 use crate::sys::memory;
@@ -40,7 +40,7 @@ pub(super) fn respond(talk: &mut Talk<'_>, response: Response, terms: &Terms) ->
         Reply::Feed(follow) => Some(feed(talk, follow, terms)),
         Reply::Stream(incoming, pace, _place) => stream(talk, incoming, None, pace, terms, keep),
         Reply::Sifted(incoming, pace, sieve) => stream(talk, incoming, Some(sieve), pace, terms, keep),
-        Reply::Upgraded(hijacked, _place) => Some(upgrade(talk, hijacked)),
+        Reply::Upgraded(hijacked, _place, taped) => Some(upgrade(talk, hijacked, taped)),
         Reply::Nobody => Some(End::PeerFailed(ErrorKind::ConnectionAborted.into())),
     }
 }
@@ -268,13 +268,14 @@ fn wait_quietly(talk: &Talk<'_>, incoming: &Incoming, pace: Pace) -> Result<(), 
 }
 
 /// Hands the connection over to both sides.
-fn upgrade(talk: &mut Talk<'_>, mut hijacked: Hijacked) -> End {
+fn upgrade(talk: &mut Talk<'_>, mut hijacked: Hijacked, mut taped: Option<Box<Taped>>) -> End {
     talk.out.extend_from_slice(b"\r\n");
     let head = &mut [IoSlice::new(&talk.out)];
     if let Err(error) = talk.wire.conn.send(head, &mut stall_limit(WRITE_STALL_SECS)) {
         return End::PeerFailed(error);
     }
-    match relay(&mut talk.wire, hijacked.wire(), &talk.house.shutdown) {
+    let tap = taped.as_deref_mut().map(|taped| taped as &mut dyn Tap);
+    match relay(&mut talk.wire, hijacked.wire(), &talk.house.shutdown, tap) {
         Ok(()) => End::StreamEnded,
         Err(error) => End::PeerFailed(error),
     }

@@ -41,6 +41,7 @@ mod audit_crash;
 mod audit_edge;
 mod audit_events;
 mod audit_export;
+mod audit_recordings;
 mod audit_required;
 mod audit_secrets;
 mod audit_settings;

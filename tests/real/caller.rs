@@ -50,6 +50,11 @@ impl Caller {
         self.docker.start(&self.with_flags(arguments))
     }
 
+    /// How it calls, for a command line that something else starts.
+    pub(crate) fn shell_words(&self) -> String {
+        format!("{} {}", self.docker.shell_words(), self.flags.join(" "))
+    }
+
     fn with_flags<'a>(&'a self, arguments: &[&'a str]) -> Vec<&'a str> {
         self.flags.iter().map(String::as_str).chain(arguments.iter().copied()).collect()
     }

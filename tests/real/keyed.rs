@@ -51,6 +51,11 @@ impl Keyed {
         Caller::with_certificate(self.address, &self.folder, comment)
     }
 
+    /// A path in the directory that it has to itself: its trail is `trail`, its state is `state`.
+    pub(crate) fn at(&self, name: &str) -> String {
+        self.folder.at(name)
+    }
+
     /// What it logged of events by this name.
     pub(crate) fn logged(&self, event: &str) -> Vec<String> {
         let log = log_of(&self.folder);
@@ -86,6 +91,8 @@ fn spawn(folder: &Folder, address: SocketAddr) -> Child {
         .env_clear()
         .envs([("BIND_ADDRESS", "127.0.0.1"), ("DOCKER_SOCKET", SOCKET)])
         .env("PORT", address.port().to_string())
+        .env("AUDIT_LOG", folder.at("trail"))
+        .env("STATE_DIR", folder.at("state"))
         .env("AUTHORIZED_KEYS", folder.at("authorized_keys"))
         .env("TLS_CERT", folder.at("server/cert.pem"))
         .env("TLS_KEY", folder.at("server/key.pem"))

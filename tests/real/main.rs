@@ -64,6 +64,7 @@ mod mcp;
 mod outage;
 mod patience;
 mod pull;
+mod recorded;
 mod run;
 mod scoped;
 mod scoped_names;

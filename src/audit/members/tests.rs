@@ -169,6 +169,8 @@ fn every_member_is_written_once_and_is_json() {
             lost: Some(1),
             key: text(),
             signature: text(),
+            recording: text(),
+            recording_hash: text(),
         };
         let mut line = record.line(Duration::ZERO);
         line.push(b'}');

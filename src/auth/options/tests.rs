@@ -23,7 +23,7 @@ fn every_option_is_read_into_its_type() {
     let text = concat!(
         r#"allow="view,logs,power,pull,create,remove,compose",label="team=web=1 b","#,
         r#"image="ghcr.io/acme/*,redis:7@sha256:0a",mount="/srv/web,/etc/ssl:ro","#,
-        r#"from="10.8.0.0/16,2001:db8::1",expires="2026-12-31T00:00:00Z",mode="audit""#,
+        r#"record,from="10.8.0.0/16,2001:db8::1",expires="2026-12-31T00:00:00Z",mode="audit""#,
     );
     let glob = |stem: &str, is_open| Glob { stem: stem.to_owned(), is_open };
     let mount = |path: &str, read_only| Mount { path: path.to_owned(), read_only };
@@ -39,6 +39,7 @@ fn every_option_is_read_into_its_type() {
         grant,
         from: vec![Network::parse("10.8.0.0/16").unwrap(), Network::parse("2001:db8::1").unwrap()],
         expires: Some(1_798_675_200),
+        records: true,
     };
     assert_eq!(option(text), expected);
 }
@@ -95,6 +96,23 @@ fn a_bad_value_is_refused_with_the_name_of_its_option() {
             assert_eq!(Options::parse(&format!("{name}=\"{value}\"")), Err(wants(name)), "{name} {value}");
         }
         assert_eq!(Options::parse(&format!("{name}=\"\"")), Err(BadOption::Empty(wants_name(name))));
+    }
+}
+
+#[test]
+fn record_stands_alone() {
+    assert!(!Options::default().records);
+    for text in ["record", r#"mode="enforce",record"#, r#"record,mode="enforce""#] {
+        assert_eq!(option(text), Options { records: true, ..Options::default() }, "{text}");
+    }
+    for (text, why) in [
+        ("record=\"yes\"", BadOption::Valued("record")),
+        ("record=", BadOption::Valued("record")),
+        ("record,record", BadOption::Twice("record")),
+        ("record\"x\"", BadOption::Behind("record")),
+        ("records", BadOption::Unknown("records".to_owned())),
+    ] {
+        assert_eq!(Options::parse(text), Err(why), "{text}");
     }
 }
 

@@ -23,13 +23,47 @@ fn wire() -> (Wire, UnixStream) {
     (Wire::new(conn, 8 * 1024), peer)
 }
 
-#[expect(clippy::disallowed_methods, reason = "a test's own thread")]
 fn start() -> (UnixStream, UnixStream, Shutdown, JoinHandle<io::Result<()>>) {
+    start_with(None::<Heard>)
+}
+
+/// What a tap heard, in order, and how many pieces it takes.
+struct Heard(std::sync::mpsc::Sender<(char, Vec<u8>)>, usize);
+
+impl Heard {
+    fn hear(&mut self, from: char, piece: &[u8]) -> io::Result<()> {
+        if piece.is_empty() {
+            return Ok(());
+        }
+        self.1 = self.1.checked_sub(1).ok_or(io::ErrorKind::StorageFull)?;
+        self.0.send((from, piece.to_vec())).unwrap();
+        Ok(())
+    }
+}
+
+impl Tap for Heard {
+    fn up(&mut self, piece: &[u8]) -> io::Result<()> {
+        self.hear('u', piece)
+    }
+
+    fn down(&mut self, piece: &[u8]) -> io::Result<()> {
+        self.hear('d', piece)
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "a test's own thread")]
+fn start_with(
+    tap: Option<impl Tap + Send + 'static>,
+) -> (UnixStream, UnixStream, Shutdown, JoinHandle<io::Result<()>>) {
     let (mut client, client_peer) = wire();
     let (mut engine, engine_peer) = wire();
     let shutdown = Shutdown::new().unwrap();
     let bell = shutdown.clone();
-    let relaying = thread::spawn(move || relay(&mut client, &mut engine, &bell));
+    let relaying = thread::spawn(move || {
+        let mut tap = tap;
+        let tap = tap.as_mut().map(|tap| tap as &mut dyn Tap);
+        relay(&mut client, &mut engine, &bell, tap)
+    });
     (client_peer, engine_peer, shutdown, relaying)
 }
 
@@ -113,4 +147,22 @@ fn the_end_of_the_agent_ends_a_silent_stream() {
     shutdown.begin();
     relaying.join().unwrap().unwrap();
     assert_eq!((read_all(&client), read_all(&engine)), (vec![], vec![]));
+}
+
+#[test]
+fn a_tap_hears_every_piece_before_the_other_side_does_and_its_failure_ends_both() {
+    let (pieces, heard) = std::sync::mpsc::channel();
+    let (mut client, mut engine, _shutdown, relaying) = start_with(Some(Heard(pieces, 3)));
+    let mut into = [0; 5];
+    for (from, text) in [('u', b"hello"), ('d', b"world"), ('u', b"again")] {
+        let (source, sink) =
+            if from == 'u' { (&mut client, &mut engine) } else { (&mut engine, &mut client) };
+        source.write_all(text).unwrap();
+        sink.read_exact(&mut into).unwrap();
+        assert_eq!(&into, text);
+        assert_eq!(heard.try_recv(), Ok((from, text.to_vec())));
+    }
+    client.write_all(b"unheard").unwrap();
+    assert_eq!(relaying.join().unwrap().unwrap_err().kind(), io::ErrorKind::StorageFull);
+    assert_eq!((read_all(&engine), read_all(&client)), (Vec::new(), Vec::new()));
 }
