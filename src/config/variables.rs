@@ -172,7 +172,7 @@ variables! {
         AUDIT_DETAIL: Plain, Value("false"), "record queries, headers and JSON bodies, with secrets blanked";
         REDACT_HEADERS: Plain, Nothing, "further headers that are blanked, comma separated";
         REDACT_FIELDS: Plain, Nothing, "further fields that are blanked, comma separated";
-        STATE_DIR: Plain, Nothing, "directory of mode 0700 for the key that signs the trail";
+        STATE_DIR: Plain, Nothing, "directory of mode 0700: the key that signs, and recordings";
     }
     Edge {
         DRYDOCK_URL: Address, Nothing, "the controller to call: wss://host[:port][/prefix]";
