@@ -53,6 +53,7 @@ mod authority_matrix;
 mod authority_requests;
 mod authority_scope;
 mod bodies;
+mod both_modes;
 mod certificates;
 mod config;
 mod container_logs;
