@@ -177,9 +177,13 @@ fn number(port: &str) -> Result<u16, BadUrl> {
 
 /// What comes before a dialect's own path; that may be written, or left to us.
 fn prefix(path: &str) -> Result<String, BadUrl> {
-    let path = path.trim_end_matches('/');
-    let ours = [ALIAS, LOOKOUT.path, PORTWING.path].into_iter();
-    let prefix = ours.filter_map(|end| path.strip_suffix(end)).next().unwrap_or(path);
+    let mut prefix = path.trim_end_matches('/');
+    // As often as somebody wrote it: what is shown must be read as the same again.
+    while let Some(before) =
+        [ALIAS, LOOKOUT.path, PORTWING.path].iter().find_map(|end| prefix.strip_suffix(end))
+    {
+        prefix = before;
+    }
     let is_plain = |byte: u8| byte.is_ascii_graphic() && !b"\"<>\\^`{|}".contains(&byte);
     let is_segment = |segment: &str| !["", ".", ".."].contains(&segment) && segment.bytes().all(is_plain);
     match prefix.strip_prefix('/') {
@@ -194,6 +198,13 @@ mod tests {
 
     fn url(text: &str) -> Url {
         Url::parse(text).unwrap_or_else(|bad| panic!("{text} {bad}"))
+    }
+
+    #[test]
+    fn what_is_shown_is_read_as_the_same_again() {
+        let twice = url("wss://a/b/api/lookout/ws/api/portwing/ws");
+        assert_eq!(twice.to_string(), "wss://a/b");
+        assert_eq!(url(&twice.to_string()), twice);
     }
 
     #[test]
