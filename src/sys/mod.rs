@@ -1,11 +1,15 @@
 //! The operating system, safely: the one room where `unsafe` may stand.
 
+pub(crate) mod beneath;
 pub(crate) mod disk;
 pub(crate) mod files;
 pub(crate) mod ids;
+pub(crate) mod landlock;
 pub(crate) mod lines;
 pub(crate) mod memory;
 pub(crate) mod poll;
+pub(crate) mod process;
+mod seccomp;
 pub(crate) mod signals;
 pub(crate) mod sockets;
 pub(crate) mod splice;
