@@ -15,6 +15,8 @@ enum Member {
     Outcome,
     Status,
     Duration,
+    Operation,
+    Stack,
     Container,
     ExecId,
     KeyId,
@@ -34,17 +36,20 @@ enum Member {
     Signature,
     Recording,
     RecordingHash,
+    ParentId,
 }
 
 use Member as M;
 
-const EVERY: [Member; 25] = [
+const EVERY: [Member; 28] = [
     M::Actor,
     M::Method,
     M::Path,
     M::Outcome,
     M::Status,
     M::Duration,
+    M::Operation,
+    M::Stack,
     M::Container,
     M::ExecId,
     M::KeyId,
@@ -64,6 +69,7 @@ const EVERY: [Member; 25] = [
     M::Signature,
     M::Recording,
     M::RecordingHash,
+    M::ParentId,
 ];
 
 enum Value<'r> {
@@ -85,6 +91,7 @@ impl Event {
             }
             Self::ExecStart => &[M::Actor, M::Container, M::ExecId, M::Outcome],
             Self::Enrollment => &[M::Actor, M::KeyId, M::Outcome],
+            Self::ComposeOp => &[M::Actor, M::Operation, M::Stack, M::Outcome],
             Self::Reload | Self::Start | Self::Stop | Self::Checkpoint | Self::Recovered => &[],
         }
     }
@@ -142,6 +149,8 @@ impl Record {
             M::Detail => return self.detail.as_deref().map(Value::Json),
             M::Actor => &self.actor,
             M::Path => &self.path,
+            M::Operation => &self.operation,
+            M::Stack => &self.stack,
             M::Container => &self.container,
             M::ExecId => &self.exec_id,
             M::KeyId => &self.key_id,
@@ -154,6 +163,7 @@ impl Record {
             M::Signature => &self.signature,
             M::Recording => &self.recording,
             M::RecordingHash => &self.recording_hash,
+            M::ParentId => &self.parent_id,
         };
         text.as_deref().map(Value::Text)
     }
@@ -168,6 +178,8 @@ impl Member {
             Self::Outcome => "outcome",
             Self::Status => "status",
             Self::Duration => "duration_ms",
+            Self::Operation => "operation",
+            Self::Stack => "stack",
             Self::Container => "container",
             Self::ExecId => "exec_id",
             Self::KeyId => "key_id",
@@ -187,6 +199,7 @@ impl Member {
             Self::Signature => "signature",
             Self::Recording => "recording",
             Self::RecordingHash => "recording_sha256",
+            Self::ParentId => "parent_id",
         }
     }
 
@@ -200,6 +213,8 @@ impl Member {
             Self::Actor
             | Self::Method
             | Self::Path
+            | Self::Operation
+            | Self::Stack
             | Self::Container
             | Self::ExecId
             | Self::KeyId
@@ -213,7 +228,8 @@ impl Member {
             | Self::Key
             | Self::Signature
             | Self::Recording
-            | Self::RecordingHash => Value::Text(""),
+            | Self::RecordingHash
+            | Self::ParentId => Value::Text(""),
             Self::Detail => Value::Json("null"),
             Self::Keys | Self::Ended | Self::Torn | Self::Lost => Value::Number(0),
         }

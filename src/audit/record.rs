@@ -17,6 +17,8 @@ pub(crate) enum Event {
     RateLimited,
     ExecStart,
     Enrollment,
+    /// What was asked of compose is decided, or done.
+    ComposeOp,
     /// Keys and certificates were read anew.
     Reload,
     Start,
@@ -44,6 +46,9 @@ pub(crate) struct Record {
     pub(crate) outcome: Option<Outcome>,
     pub(crate) status: Option<u16>,
     pub(crate) duration: Option<Duration>,
+    /// What compose was asked to do, and with which stack, as the caller wrote it.
+    pub(crate) operation: Option<String>,
+    pub(crate) stack: Option<String>,
     pub(crate) container: Option<String>,
     pub(crate) exec_id: Option<String>,
     pub(crate) key_id: Option<String>,
@@ -70,6 +75,8 @@ pub(crate) struct Record {
     /// The file that a command was recorded in, and its SHA-256.
     pub(crate) recording: Option<String>,
     pub(crate) recording_hash: Option<String>,
+    /// The id of the request on whose behalf this one was made.
+    pub(crate) parent_id: Option<String>,
 }
 
 impl Event {
@@ -82,6 +89,7 @@ impl Event {
             Self::RateLimited => "rate_limited",
             Self::ExecStart => "exec_start",
             Self::Enrollment => "enrollment",
+            Self::ComposeOp => "compose_op",
             Self::Reload => "reload",
             Self::Start => "start",
             Self::Stop => "stop",
@@ -112,6 +120,8 @@ impl Record {
             outcome: None,
             status: None,
             duration: None,
+            operation: None,
+            stack: None,
             container: None,
             exec_id: None,
             key_id: None,
@@ -131,6 +141,7 @@ impl Record {
             signature: None,
             recording: None,
             recording_hash: None,
+            parent_id: None,
         }
     }
 
@@ -139,6 +150,8 @@ impl Record {
         let texts = [
             (&mut self.path, AUDIT_PATH_BYTES_MAX),
             (&mut self.actor, AUDIT_TEXT_BYTES_MAX),
+            (&mut self.operation, AUDIT_TEXT_BYTES_MAX),
+            (&mut self.stack, AUDIT_TEXT_BYTES_MAX),
             (&mut self.container, AUDIT_TEXT_BYTES_MAX),
             (&mut self.exec_id, AUDIT_TEXT_BYTES_MAX),
             (&mut self.key_id, AUDIT_TEXT_BYTES_MAX),
@@ -146,6 +159,7 @@ impl Record {
             (&mut self.user_agent, AUDIT_TEXT_BYTES_MAX),
             (&mut self.request_id, AUDIT_TEXT_BYTES_MAX),
             (&mut self.version, AUDIT_TEXT_BYTES_MAX),
+            (&mut self.parent_id, AUDIT_TEXT_BYTES_MAX),
         ];
         for (text, most) in texts.into_iter().filter_map(|(text, most)| Some((text.as_mut()?, most))) {
             if text.len() > most {
@@ -180,6 +194,8 @@ mod tests {
             path: Some(long.clone()),
             user_agent: Some(long),
             actor: Some("x".repeat(AUDIT_TEXT_BYTES_MAX)),
+            operation: Some("u".repeat(AUDIT_TEXT_BYTES_MAX.saturating_add(1))),
+            stack: Some("s".repeat(AUDIT_TEXT_BYTES_MAX.saturating_add(1))),
             ..Record::new(Event::ApiRequest)
         };
         record.bound();
@@ -187,6 +203,9 @@ mod tests {
         assert!(path.ends_with("é…") && path.len() == AUDIT_PATH_BYTES_MAX + '…'.len_utf8());
         assert!(agent.ends_with("é…") && agent.len() == AUDIT_TEXT_BYTES_MAX + '…'.len_utf8());
         assert_eq!(record.actor.unwrap(), "x".repeat(AUDIT_TEXT_BYTES_MAX));
+        for (text, letter) in [(record.operation, "u"), (record.stack, "s")] {
+            assert_eq!(text.unwrap(), format!("{}…", letter.repeat(AUDIT_TEXT_BYTES_MAX)));
+        }
     }
 
     #[test]

@@ -30,6 +30,7 @@ const EVENTS: &[&str] = &[
     "rate_limited",
     "exec_start",
     "enrollment",
+    "compose_op",
     "reload",
     "start",
     "stop",

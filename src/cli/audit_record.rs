@@ -13,6 +13,8 @@ const PLACED: &[&str] = &[
     "actor",
     "method",
     "path",
+    "operation",
+    "stack",
     "container",
     "exec_id",
     "outcome",
@@ -53,7 +55,7 @@ impl Record {
         let actor = self.text("actor").filter(|actor| !actor.is_empty()).unwrap_or("-");
         let mut words =
             format!("{:<30}  {:<12}  {:<15}", plain(&self.time), plain(&self.event), plain(actor));
-        for name in ["method", "path", "container", "exec_id", "outcome"] {
+        for name in ["method", "path", "operation", "stack", "container", "exec_id", "outcome"] {
             if let Some(text) = self.text(name).filter(|text| !text.is_empty()) {
                 words.push_str("  ");
                 words.push_str(&plain(text));
@@ -104,6 +106,11 @@ mod tests {
             words(line),
             "2026-01-15T10:23:45.123456789Z  api_request   203.0.113.42     POST  /containers/create  allowed  \
              201  3.1 ms  key_id=3a7f9c1d2e4b5a6f  #7\n"
+        );
+        let line = br#"{"time":"2026-01-15T10:23:45Z","msg":"","event":"compose_op","actor":"::1","operation":"up","stack":"web","outcome":"error","request_id":"r"}"#;
+        assert_eq!(
+            words(line),
+            "2026-01-15T10:23:45Z            compose_op    ::1              up  web  error  request_id=r\n"
         );
         let line = br#"{"time":"2026-01-15T10:20:00Z","level":"INFO","msg":"","event":"reload","keys":3}"#;
         assert_eq!(words(line), "2026-01-15T10:20:00Z            reload        -                keys=3\n");

@@ -55,6 +55,10 @@ fn every_documented_sample_is_written_byte_for_byte() {
     );
     let by = |event| Record { actor: some("203.0.113.42"), outcome: allowed, ..Record::new(event) };
     is_written(
+        r#"{"time":"2026-01-15T10:23:45.2Z","level":"INFO","msg":"","event":"compose_op","actor":"203.0.113.42","operation":"up","stack":"nginx-stack","outcome":"allowed"}"#,
+        &Record { operation: some("up"), stack: some("nginx-stack"), ..by(Event::ComposeOp) },
+    );
+    is_written(
         r#"{"time":"2026-01-15T10:24:01.5Z","level":"INFO","msg":"","event":"exec_start","actor":"203.0.113.42","container":"abc123def456","exec_id":"e7f8a9b1","outcome":"allowed"}"#,
         &Record { container: some("abc123def456"), exec_id: some("e7f8a9b1"), ..by(Event::ExecStart) },
     );
@@ -89,6 +93,7 @@ fn what_an_event_always_has_is_written_empty_and_the_ring_leaves_it_out() {
         (Event::AuthFailure, r#","actor":"","method":"","path":"","outcome":"error""#),
         (Event::ExecStart, r#","actor":"","container":"","exec_id":"","outcome":"error""#),
         (Event::Enrollment, r#","actor":"","key_id":"","outcome":"error""#),
+        (Event::ComposeOp, r#","actor":"","operation":"","stack":"","outcome":"error""#),
         (Event::Reload, ""),
         (Event::Start, ""),
         (Event::Stop, ""),
@@ -126,6 +131,25 @@ fn additions_stand_behind_what_is_documented() {
         object,
         format!(r#"api_request","outcome":"denied","status":403,"container":"abc",{added}}}"#)
     );
+    let compose = Record {
+        operation: some("up"),
+        stack: some("web"),
+        outcome: Some(Outcome::Allowed),
+        key_id: some("3a7f"),
+        request_id: some("r-1"),
+        ..Record::new(Event::ComposeOp)
+    };
+    let (line, object) = told(&compose);
+    assert_eq!(
+        line,
+        r#"compose_op","actor":"","operation":"up","stack":"web","outcome":"allowed","key_id":"3a7f","request_id":"r-1""#
+    );
+    assert_eq!(
+        object,
+        r#"compose_op","outcome":"allowed","operation":"up","stack":"web","key_id":"3a7f","request_id":"r-1"}"#
+    );
+    let call = Record { request_id: some("r-2"), parent_id: some("r-1"), ..Record::new(Event::ExecStart) };
+    assert!(told(&call).0.ends_with(r#","outcome":"error","request_id":"r-2","parent_id":"r-1""#));
     let start = Record {
         version: some("1.2.3"),
         mode: Some("standard"),
@@ -142,7 +166,7 @@ fn every_member_is_written_once_and_is_json() {
     names.sort_unstable();
     names.dedup();
     assert_eq!(names.len(), EVERY.len());
-    for event in [Event::ApiRequest, Event::ExecStart, Event::Enrollment, Event::Stop] {
+    for event in [Event::ApiRequest, Event::ExecStart, Event::Enrollment, Event::ComposeOp, Event::Stop] {
         let text = || some("t");
         let record = Record {
             event,
@@ -152,6 +176,8 @@ fn every_member_is_written_once_and_is_json() {
             outcome: Some(Outcome::Error),
             status: Some(1),
             duration: Some(Duration::from_nanos(1)),
+            operation: text(),
+            stack: text(),
             container: text(),
             exec_id: text(),
             key_id: text(),
@@ -171,6 +197,7 @@ fn every_member_is_written_once_and_is_json() {
             signature: text(),
             recording: text(),
             recording_hash: text(),
+            parent_id: text(),
         };
         let mut line = record.line(Duration::ZERO);
         line.push(b'}');
