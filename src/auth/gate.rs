@@ -6,14 +6,13 @@
 use std::collections::HashSet;
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use super::certificate::{BadCertificate, ed25519_key_of};
 use super::denied::Denied;
 use super::enroll::{Enrollment, EnrollmentTerms};
 use super::exposure::Exposure;
-use super::guard::{Guard, Guarded, Tunnel};
+use super::guard::{Errand, Guard, Guarded, InForce, Tunnel};
 use super::hashed::HashDenied;
 use super::key::PublicKey;
 use super::keyring::{Key, Keyring};
@@ -31,7 +30,6 @@ use crate::limits::{
 };
 use crate::log::{self, number, text};
 use crate::permits::Permits;
-use crate::shared::Shared;
 
 /// What the operator says about who may come in.
 pub(crate) struct Settings {
@@ -59,9 +57,7 @@ pub(crate) enum Bodies {
 /// Checks credentials.
 pub(crate) struct Gate {
     pub(crate) enrollment: Enrollment,
-    guard: Shared<Arc<Guard>>,
-    /// Counts replacements, so that a connection asks for the new guard only when there is one.
-    generation: AtomicU64,
+    in_force: Arc<InForce>,
     skew_secs: u64,
     started: Duration,
     audience: Option<String>,
@@ -98,8 +94,7 @@ impl Gate {
         let guard = Guard::new(settings.exposure, None, &derivations);
         Self {
             enrollment: Enrollment::new(settings.enrollment),
-            guard: Shared::new(Arc::new(guard)),
-            generation: AtomicU64::new(1),
+            in_force: Arc::new(InForce::new(guard)),
             skew_secs: settings.skew_secs,
             started: clock::unix(),
             audience: settings.audience,
@@ -108,6 +103,24 @@ impl Gate {
             throttle: Throttle::new(FAILURES_PER_PEER_MAX, FAILURE_WINDOW_SECS, FAILING_PEERS_MAX),
             derivations,
             held_bodies: Permits::new(SIGNED_BODIES_MAX),
+        }
+    }
+
+    /// The gate of a private door: whoever comes through is `principal`, for as long as that one is let in here.
+    pub(crate) fn for_errand(&self, principal: Principal) -> Self {
+        let derivations = Permits::new(0);
+        let guard = Guard::Errand(Errand::new(principal, Arc::clone(&self.in_force)));
+        Self {
+            enrollment: Enrollment::new(None),
+            in_force: Arc::new(InForce::new(guard)),
+            skew_secs: self.skew_secs,
+            started: self.started,
+            audience: None,
+            trusted_proxies: Vec::new(),
+            nonces: Nonces::new(0),
+            throttle: Throttle::new(FAILURES_PER_PEER_MAX, FAILURE_WINDOW_SECS, FAILING_PEERS_MAX),
+            derivations,
+            held_bodies: Permits::new(0),
         }
     }
 
@@ -128,42 +141,38 @@ impl Gate {
 
     /// Puts other credentials in force at once. Says which marks are still good.
     pub(crate) fn replace(&self, exposure: Exposure) -> HashSet<u64> {
-        let marks = self.guard.with(|guard| {
+        self.in_force.replace(|guard| {
             let next = Guard::new(exposure, Some(guard), &self.derivations);
             let marks = next.marks();
             if let Some(keyring) = next.keyring() {
                 self.nonces.forget(|id| keyring.find(&id).is_some(), clock::unix().as_secs());
             }
-            *guard = Arc::new(next);
-            marks
-        });
-        self.generation.fetch_add(1, Ordering::SeqCst);
-        marks
+            (Some(next), marks)
+        })
     }
 
     /// Puts other keys in force, beside the credentials there are.
     pub(super) fn replace_keyring(&self, keyring: Keyring) {
-        self.guard.with(|guard| {
-            if let Guard::Guarded(guarded) = &**guard {
+        self.in_force.replace(|guard| match guard {
+            Guard::Guarded(guarded) => {
                 let (tokens, hashed) = (guarded.tokens.clone(), guarded.hashed.clone());
                 let keyring = Some(Arc::new(keyring));
-                *guard = Arc::new(Guard::Guarded(Guarded { tokens, hashed, keyring }));
+                (Some(Guard::Guarded(Guarded { tokens, hashed, keyring })), ())
             }
+            Guard::Open(_) | Guard::Tunnel(_) | Guard::Errand(_) => (None, ()),
         });
-        self.generation.fetch_add(1, Ordering::SeqCst);
     }
 
     /// That key, while it is in force.
     pub(super) fn find_key(&self, public: &PublicKey) -> Option<Arc<Key>> {
-        let guard = self.guard.with(|guard| Arc::clone(guard));
+        let guard = self.in_force.get();
         guard.keyring().and_then(|keyring| keyring.find_public(public).cloned())
     }
 
     /// Whether a credential is still good after it was marked on its connection. One that ended in
     /// between was missed by whoever went through the connections.
     pub(crate) fn confirms(&self, pass: &Pass, mark: u64) -> bool {
-        pass.generation == self.generation.load(Ordering::SeqCst)
-            || self.guard.with(|guard| guard.marks().contains(&mark))
+        pass.generation == self.in_force.generation() || self.in_force.get().marks().contains(&mark)
     }
 
     pub(crate) fn admit<'c>(
@@ -172,9 +181,9 @@ impl Gate {
         mut request: Request<'c>,
         bodies: Bodies,
     ) -> Result<Authenticated<Request<'c>>, Denied> {
-        let generation = self.generation.load(Ordering::SeqCst);
+        let generation = self.in_force.generation();
         if pass.generation != generation {
-            pass.guard = Some(self.guard.with(|guard| Arc::clone(guard)));
+            pass.guard = Some(self.in_force.get());
             pass.generation = generation;
         }
         let principal = match pass.guard.as_deref() {
@@ -187,6 +196,10 @@ impl Gate {
                 let identified = self.relayed(tunnel, &mut request, bodies);
                 identified.map_err(|denied| self.count(denied, request.peer))?
             }
+            Some(Guard::Errand(errand)) if errand.is_good(request.peer, clock::unix().as_secs()) => {
+                errand.principal.clone()
+            }
+            Some(Guard::Errand(_)) => return Err(Denied::Ended),
         };
         Ok(Authenticated { inner: request, principal })
     }

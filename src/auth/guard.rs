@@ -1,7 +1,9 @@
 //! Every credential that is in force at a time.
 
 use std::collections::HashSet;
+use std::net::IpAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::exposure::{Acknowledged, Controller, Exposure};
 use super::hashed::Hashed;
@@ -9,12 +11,77 @@ use super::keyring::Keyring;
 use super::token::{Tokens, digest};
 use super::{Grant, Principal, Token};
 use crate::permits::Permits;
+use crate::shared::Shared;
 
 /// Every credential that is good at a time.
 pub(super) enum Guard {
     Open(Acknowledged),
     Guarded(Guarded),
     Tunnel(Tunnel),
+    Errand(Errand),
+}
+
+/// What is in force, and how often it was replaced.
+pub(super) struct InForce {
+    guard: Shared<Arc<Guard>>,
+    /// Asked before the guard is, which is worth it only when there is a new one.
+    generation: AtomicU64,
+}
+
+/// Whoever comes is this one, who was let in elsewhere, for as long as that one would be let in there.
+pub(super) struct Errand {
+    pub(super) principal: Principal,
+    elsewhere: Arc<InForce>,
+    /// The generation in which it was still good.
+    seen: AtomicU64,
+}
+
+impl InForce {
+    pub(super) fn new(guard: Guard) -> Self {
+        Self { guard: Shared::new(Arc::new(guard)), generation: AtomicU64::new(1) }
+    }
+
+    pub(super) fn get(&self) -> Arc<Guard> {
+        self.guard.with(|guard| Arc::clone(guard))
+    }
+
+    pub(super) fn generation(&self) -> u64 {
+        self.generation.load(Ordering::SeqCst)
+    }
+
+    /// Puts another in its place, made of the one before, where there is another.
+    pub(super) fn replace<R>(&self, next: impl FnOnce(&Guard) -> (Option<Guard>, R)) -> R {
+        let told = self.guard.with(|guard| {
+            let (next, told) = next(guard);
+            if let Some(next) = next {
+                *guard = Arc::new(next);
+            }
+            told
+        });
+        self.generation.fetch_add(1, Ordering::SeqCst);
+        told
+    }
+}
+
+impl Errand {
+    pub(super) fn new(principal: Principal, elsewhere: Arc<InForce>) -> Self {
+        Self { principal, elsewhere, seen: AtomicU64::new(0) }
+    }
+
+    /// Whether it still would be let in, from there.
+    pub(super) fn is_good(&self, peer: IpAddr, now_secs: u64) -> bool {
+        let generation = self.elsewhere.generation();
+        if self.seen.load(Ordering::Relaxed) != generation {
+            if !self.elsewhere.get().marks().contains(&self.principal.mark()) {
+                return false;
+            }
+            self.seen.store(generation, Ordering::Relaxed);
+        }
+        match &self.principal {
+            Principal::Anyone | Principal::Token(_) => true,
+            Principal::Key(key) => key.admits(peer, now_secs).is_ok(),
+        }
+    }
 }
 
 pub(super) struct Guarded {
@@ -41,7 +108,7 @@ impl Guard {
         };
         let known = before.and_then(|guard| match guard {
             Self::Guarded(guarded) => guarded.hashed.as_ref(),
-            Self::Open(_) | Self::Tunnel(_) => None,
+            Self::Open(_) | Self::Tunnel(_) | Self::Errand(_) => None,
         });
         let grant = Grant::of(credentials.allow);
         let hashed = credentials.hash.map(|(name, phc, text)| {
@@ -57,7 +124,7 @@ impl Guard {
 
     pub(super) fn keyring(&self) -> Option<&Keyring> {
         match self {
-            Self::Open(_) => None,
+            Self::Open(_) | Self::Errand(_) => None,
             Self::Guarded(guarded) => guarded.keyring.as_deref(),
             Self::Tunnel(tunnel) => tunnel.keyring.as_deref(),
         }
@@ -74,6 +141,7 @@ impl Guard {
             Self::Tunnel(tunnel) => {
                 marks_of(tunnel.keyring.as_deref()).chain([tunnel.controller.mark]).collect()
             }
+            Self::Errand(errand) => HashSet::from([errand.principal.mark()]),
         }
     }
 }
@@ -89,4 +157,40 @@ impl Tunnel {
 
 fn marks_of(keyring: Option<&Keyring>) -> impl Iterator<Item = u64> {
     keyring.into_iter().flat_map(Keyring::iter).map(|key| Principal::Key(Arc::clone(key)).mark())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::auth::exposure::{Credential, Credentials};
+    use crate::secret::Secret;
+
+    fn guarded(token: &str) -> Guard {
+        let token = Secret::new(token.to_owned());
+        let tokens = vec![Credential { name: "TOKEN", token }];
+        let exposure = Exposure::Guarded(Credentials { tokens, ..Credentials::default() });
+        Guard::new(exposure, None, &Permits::new(1))
+    }
+
+    fn holder(guard: &Guard) -> Principal {
+        let Guard::Guarded(guarded) = guard else { panic!("not guarded") };
+        guarded.tokens.find(b"first-token-of-some-length").unwrap()
+    }
+
+    #[test]
+    fn who_acts_for_a_caller_may_as_long_as_the_caller_could() {
+        let guard = guarded("first-token-of-some-length");
+        let principal = holder(&guard);
+        let in_force = Arc::new(InForce::new(guard));
+        let errand = Errand::new(principal, Arc::clone(&in_force));
+        let peer = IpAddr::from([192, 0, 2, 1]);
+        assert!(errand.is_good(peer, 0));
+        in_force.replace(|_| (Some(guarded("first-token-of-some-length")), ()));
+        assert!(errand.is_good(peer, 0), "the same credential, read anew");
+        in_force.replace(|_| (None, ()));
+        assert!(errand.is_good(peer, 0));
+        in_force.replace(|_| (Some(guarded("second-token-of-some-length")), ()));
+        assert!(!errand.is_good(peer, 0));
+        assert!(!errand.is_good(peer, 0), "asked again");
+    }
 }

@@ -48,7 +48,11 @@ impl Conn {
     }
 
     pub(crate) fn unix(path: &Path) -> io::Result<Self> {
-        let socket = sockets::connect_unix(path, Duration::from_millis(TICK_MILLIS))?;
+        Self::of_unix(sockets::connect_unix(path, Duration::from_millis(TICK_MILLIS))?)
+    }
+
+    /// One that was accepted, or made, elsewhere.
+    pub(crate) fn of_unix(socket: UnixStream) -> io::Result<Self> {
         let conn = Self { socket: Socket::Unix(socket), tls: None, has_written: false };
         conn.prepare()?;
         Ok(conn)

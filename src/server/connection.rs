@@ -2,6 +2,8 @@
 
 use std::fmt;
 use std::io;
+use std::net::IpAddr;
+use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 
 use super::House;
@@ -43,9 +45,58 @@ pub(super) enum End {
     StreamEnded,
 }
 
+/// Who made a connection.
+pub(super) enum Visitor<'g> {
+    Guest(&'g Guest),
+    /// A program that acts for a caller, from this address. It came through a private door, and takes nobody's place.
+    Errand(IpAddr),
+}
+
+impl Visitor<'_> {
+    fn peer(&self) -> IpAddr {
+        match self {
+            Self::Guest(guest) => guest.peer.ip(),
+            Self::Errand(peer) => *peer,
+        }
+    }
+
+    fn is_idle(&self) {
+        if let Self::Guest(guest) = self {
+            guest.is_idle();
+        }
+    }
+
+    fn is_busy(&self) -> bool {
+        match self {
+            Self::Guest(guest) => guest.is_busy(),
+            Self::Errand(_) => true,
+        }
+    }
+
+    fn is_known(&self, mark: u64) {
+        if let Self::Guest(guest) = self {
+            guest.is_known(mark);
+        }
+    }
+}
+
 pub(super) fn serve(house: &House, guest: &Guest) {
-    let end = converse(house, guest);
-    log::debug("connection.ended", &[("peer", text(&guest.peer.ip())), ("reason", text(&end))]);
+    let tls = house.tls.with(|tls| tls.clone());
+    let conn = Conn::accepted(Arc::clone(&guest.socket), tls.as_ref());
+    attend(house, conn, tls.is_some(), &Visitor::Guest(guest));
+}
+
+/// Serves a connection that came through a private door.
+pub(super) fn serve_errand(house: &House, socket: UnixStream, peer: IpAddr) {
+    attend(house, Conn::of_unix(socket), true, &Visitor::Errand(peer));
+}
+
+fn attend(house: &House, conn: io::Result<Conn>, is_private: bool, visitor: &Visitor<'_>) {
+    let end = match conn.and_then(|conn| meet(house, conn, is_private, visitor)) {
+        Ok(talk) => converse(talk, visitor),
+        Err(error) => End::Handshake(error),
+    };
+    log::debug("connection.ended", &[("peer", text(&visitor.peer())), ("reason", text(&end))]);
 }
 
 /// What a connection holds from one request to the next.
@@ -59,14 +110,10 @@ pub(super) struct Talk<'h> {
     is_private: bool,
 }
 
-fn converse(house: &House, guest: &Guest) -> End {
-    let mut talk = match meet(house, guest) {
-        Ok(talk) => talk,
-        Err(error) => return End::Handshake(error),
-    };
+fn converse(mut talk: Talk<'_>, visitor: &Visitor<'_>) -> End {
     loop {
-        let end = match await_head(&mut talk, guest) {
-            Ok(at) => exchange(&mut talk, guest, at),
+        let end = match await_head(&mut talk, visitor) {
+            Ok(at) => exchange(&mut talk, visitor, at),
             Err(end) => Some(end),
         };
         match end {
@@ -83,21 +130,24 @@ fn converse(house: &House, guest: &Guest) -> End {
 
 /// Agrees on TLS, where there is any, and looks at the certificate the client showed.
 #[inline(never)]
-fn meet<'h>(house: &'h House, guest: &Guest) -> io::Result<Talk<'h>> {
-    let tls = house.tls.with(|tls| tls.clone());
-    let mut conn = Conn::accepted(Arc::clone(&guest.socket), tls.as_ref())?;
+fn meet<'h>(
+    house: &'h House,
+    mut conn: Conn,
+    is_private: bool,
+    visitor: &Visitor<'_>,
+) -> io::Result<Talk<'h>> {
     conn.handshake(Deadline::after_secs(TLS_HANDSHAKE_SECS))?;
     let pass = Pass::new(conn.peer_certificate());
-    let is_private = tls.is_some() || guest.peer.ip().to_canonical().is_loopback();
+    let is_private = is_private || visitor.peer().to_canonical().is_loopback();
     let wire = Wire::new(conn, HEAD_BUFFER_BYTES);
     Ok(Talk { house, wire, line: Line::default(), out: Vec::new(), pass, is_private })
 }
 
 /// Waits for a whole head; says where it lies in what was received.
-fn await_head(talk: &mut Talk<'_>, guest: &Guest) -> Result<(usize, usize), End> {
+fn await_head(talk: &mut Talk<'_>, visitor: &Visitor<'_>) -> Result<(usize, usize), End> {
     talk.wire.want(HEAD_BUFFER_BYTES);
     if talk.wire.received().is_empty() {
-        await_first_byte(talk, guest)?;
+        await_first_byte(talk, visitor)?;
     }
     let deadline = Deadline::after_secs(HEAD_SECS);
     let mut seen = 0;
@@ -119,7 +169,7 @@ fn await_head(talk: &mut Talk<'_>, guest: &Guest) -> Result<(usize, usize), End>
 
 /// After a quiet tick the connection is idle: it gives back its memory and its line, and sleeps
 /// until somebody needs its place.
-fn await_first_byte(talk: &mut Talk<'_>, guest: &Guest) -> Result<(), End> {
+fn await_first_byte(talk: &mut Talk<'_>, visitor: &Visitor<'_>) -> Result<(), End> {
     let deadline = Deadline::after_secs(IDLE_SECS);
     loop {
         if talk.house.shutdown.has_begun() {
@@ -135,12 +185,12 @@ fn await_first_byte(talk: &mut Talk<'_>, guest: &Guest) -> Result<(), End> {
         talk.line.clear();
         talk.out = Vec::new();
         memory::give_back_stack();
-        guest.is_idle();
+        visitor.is_idle();
         if talk.house.shutdown.has_begun() {
             return Err(End::Draining);
         }
         match wait(&mut [Watch::readable(&talk.wire)], deadline) {
-            Ok(true) if guest.is_busy() => {}
+            Ok(true) if visitor.is_busy() => {}
             Ok(true) if talk.house.shutdown.has_begun() => return Err(End::Draining),
             Ok(true) => return Err(End::MadeRoom),
             Ok(false) => return Err(End::Idle),
@@ -152,7 +202,7 @@ fn await_first_byte(talk: &mut Talk<'_>, guest: &Guest) -> Result<(), End> {
 /// One request and its answer; `None` goes on with the next. Kept apart, so that its large frame
 /// is gone while the connection sleeps.
 #[inline(never)]
-fn exchange(talk: &mut Talk<'_>, guest: &Guest, (start, end): (usize, usize)) -> Option<End> {
+fn exchange(talk: &mut Talk<'_>, visitor: &Visitor<'_>, (start, end): (usize, usize)) -> Option<End> {
     let (space, range) = talk.wire.take(end);
     let bytes = space.get(range).and_then(|head| head.get(start..)).unwrap_or_default();
     let mut slots = slots();
@@ -165,18 +215,21 @@ fn exchange(talk: &mut Talk<'_>, guest: &Guest, (start, end): (usize, usize)) ->
             keep_alive: head.keep_alive,
         };
         let body = Body::new(&mut talk.wire, head.framing, head.expects_continue);
-        let peer = talk.house.gate.client_of(guest.peer.ip(), &head);
+        let errand = talk.house.errand.as_ref();
+        let peer = talk.house.gate.client_of(visitor.peer(), &head);
         let mut desk = Desk {
             agent: &talk.house.agent,
             surface: talk.house.surface,
-            actor: None,
+            actor: errand.map(|errand| errand.actor.as_str()),
+            parent: errand.and_then(|errand| errand.request_id.as_deref()),
+            request_id: None,
             enrolled: None,
             gate: &talk.house.gate,
             pass: &mut talk.pass,
             is_private: talk.is_private,
             line: &mut talk.line,
             peer,
-            on_admitted: &|mark| guest.is_known(mark),
+            on_admitted: &|mark| visitor.is_known(mark),
         };
         (api::answer(&mut desk, Request { head, body, peer }, &mut exchange), terms)
     });

@@ -1,7 +1,10 @@
 //! Standard mode: who listens, what every connection shares, and how it ends.
 
 mod connection;
+mod private;
 mod respond;
+
+pub(crate) use private::PrivateDoors;
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
@@ -35,6 +38,14 @@ struct House {
     /// Replaced whole when certificates change; a connection takes the one of its beginning.
     tls: Shared<Option<Acceptor>>,
     shutdown: Shutdown,
+    /// Behind a private door: for whom everyone there acts.
+    errand: Option<Errand>,
+}
+
+/// On whose behalf, by their names in the records.
+struct Errand {
+    actor: String,
+    request_id: Option<String>,
 }
 
 /// A bound listener.
@@ -59,7 +70,7 @@ impl Server {
         agent.add_pools([("connections", guests.places().clone())]);
         agent.add_pools(gate.pools());
         let (surface, tls) = (settings.surface, Shared::new(settings.tls));
-        let house = House { agent, gate, surface, tls, shutdown };
+        let house = House { agent, gate, surface, tls, shutdown, errand: None };
         Ok(Self { listener, guests, house: Arc::new(house) })
     }
 

@@ -86,7 +86,7 @@ fn whole(talk: &mut Talk<'_>, bytes: &[u8], terms: &Terms, keep: bool) -> Option
     }
 }
 
-/// Tells what is followed, and now and then that there is nothing to tell. It has no end of its own:
+/// Tells what is followed, and now and then that there is nothing to tell. Where it has no end of its own,
 /// what cuts it is the client, or the agent's end.
 fn feed(talk: &mut Talk<'_>, mut follow: Box<dyn Follow>, terms: &Terms) -> End {
     let ending = if terms.is_http_10 { Ending::Close } else { Ending::Chunks };
@@ -103,8 +103,12 @@ fn feed(talk: &mut Talk<'_>, mut follow: Box<dyn Follow>, terms: &Terms) -> End 
     let (mut told, mut beat) = (Vec::new(), Beat::new());
     loop {
         let until = beat.tell(&mut *follow, &mut told);
-        if let Err(error) = put(talk, &told, false, ending) {
+        let is_over = follow.has_ended();
+        if let Err(error) = put(talk, &told, is_over, ending) {
             return End::PeerFailed(error);
+        }
+        if is_over {
+            return End::Asked;
         }
         told.clear();
         memory::give_back_stack();
