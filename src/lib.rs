@@ -32,7 +32,7 @@
 //! | 7 | `server`: standard mode · `edge`: edge mode |
 //! | 6 | `api`: routes and handlers |
 //! | 5 | `policy`: what a caller may do · `inventory`: the containers as a controller wants them |
-//! | 4 | `docker`: the Engine · `auth`: who is calling · `host`: this machine, in figures |
+//! | 4 | `docker`: the Engine · `auth`: who is calling · `compose`: stacks · `host`: this machine, in figures |
 //! | 3 | `net`: sockets that keep time · `audit`: the trail that proves itself |
 //! | 2 | `sys`: the operating system, safely · `http`: grammar · `threads` |
 //! | 1 | `secret` `log` `metrics` `permits` |
@@ -46,6 +46,7 @@ mod audit;
 mod auth;
 mod cli;
 mod clock;
+mod compose;
 mod config;
 mod docker;
 mod doctor;

@@ -1,10 +1,14 @@
 //! Every bound in the program, with the reason for its size and what happens when it is reached.
 
 mod audit;
+mod compose;
 mod edge;
+mod stacks;
 
 pub(crate) use audit::*;
+pub(crate) use compose::*;
 pub(crate) use edge::*;
+pub(crate) use stacks::*;
 
 // --- connections ---------------------------------------------------------------------------------
 

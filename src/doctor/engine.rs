@@ -8,16 +8,9 @@ use serde::de::DeserializeOwned;
 
 use super::releases::flaws;
 use super::row::{Row, Tell, plain};
+use crate::compose::plugin_places;
 use crate::docker::{Address, Docker, Error, Line, Settings};
 use crate::limits::JSON_ANSWER_BYTES_MAX;
-
-/// Where packages put the plugin; users may have their own.
-const PLUGIN_PLACES: &[&str] = &[
-    "/usr/local/lib/docker/cli-plugins",
-    "/usr/local/libexec/docker/cli-plugins",
-    "/usr/lib/docker/cli-plugins",
-    "/usr/libexec/docker/cli-plugins",
-];
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
@@ -152,8 +145,7 @@ fn known(components: &[Component]) -> Row {
 
 /// No program is started to ask it.
 fn compose(home: Option<&Path>) -> Row {
-    let own = home.map(|home| home.join(".docker/cli-plugins"));
-    let places = own.into_iter().chain(PLUGIN_PLACES.iter().map(PathBuf::from));
+    let places = plugin_places(home).into_iter();
     let found = places.map(|place| place.join("docker-compose")).find(|path| path.is_file());
     Row::skipped(
         "compose",
