@@ -9,6 +9,7 @@ use crate::api::{Agent, Tunnel};
 use crate::audit::{Event, Outcome, Record, Recordings, Trail};
 use crate::auth::{self, Exposure, Grant, Keyring};
 use crate::clock::Deadline;
+use crate::compose::Compose;
 use crate::config::{Config, Edge, Mode, Problem};
 use crate::docker::Docker;
 use crate::edge;
@@ -22,7 +23,7 @@ use crate::limits::{
 use crate::log::{self, number, text};
 use crate::net::Shutdown;
 use crate::policy::words::root_equivalent;
-use crate::server::{self, Server};
+use crate::server::{self, PrivateDoors, Server};
 use crate::sys::poll::{Watch, wait};
 use crate::sys::signals::{Signal, Signals};
 use crate::sys::sockets::raise_descriptor_limit;
@@ -61,7 +62,7 @@ struct House {
 }
 
 fn start(config: Config) -> io::Result<House> {
-    let Config { mode, docker, about, host, audit, audit_detail, recordings, .. } = config;
+    let Config { mode, docker, about, host, audit, audit_detail, recordings, compose, .. } = config;
     let name = if matches!(mode, Mode::Edge(_)) { "edge" } else { "standard" };
     log::info("agent.starting", &[("version", text(&env!("CARGO_PKG_VERSION"))), ("mode", text(&name))]);
     let (signals, every) = (Signals::catch()?, about.poll);
@@ -83,6 +84,10 @@ fn start(config: Config) -> io::Result<House> {
     agent.tunnel = edge.is_some().then(Tunnel::new);
     agent.trail = Trail::new(audit)?;
     agent.tells_details = audit_detail;
+    let shutdown = Shutdown::new()?;
+    agent.compose = Compose::new(compose, shutdown.clone());
+    agent.add_pools(agent.compose.pools());
+    agent.doors = Some(Box::new(PrivateDoors::new()));
     agent.recordings = recordings.map(Recordings::new);
     if let Some(recordings) = &agent.recordings {
         agent.add_pools([("recordings", recordings.places().clone())]);
@@ -95,8 +100,11 @@ fn start(config: Config) -> io::Result<House> {
             ..Record::new(Event::Start)
         },
     )?;
-    let agent = Arc::new(agent);
-    let (shutdown, inventory) = (Shutdown::new()?, Arc::clone(&agent.inventory));
+    let agent = Arc::new_cyclic(|me| {
+        agent.me = me.clone();
+        agent
+    });
+    let inventory = Arc::clone(&agent.inventory);
     let listening = server.map(|settings| listen(settings, &agent, &shutdown)).transpose()?;
     roots.iter().for_each(Root::log);
     // Its outcome is logged, and asked for again by whoever wants to know.
@@ -290,7 +298,8 @@ impl House {
         let gone = |(_, resident): &(&str, Resident)| {
             matches!(wait(&mut [Watch::readable(resident)], deadline), Ok(true))
         };
-        self.listening.as_ref().is_none_or(|running| running.wait_ended(deadline))
+        self.agent.compose.wait_idle(deadline)
+            && self.listening.as_ref().is_none_or(|running| running.wait_ended(deadline))
             && self.edge.as_ref().is_none_or(|edge| {
                 edge.wait_ended(deadline)
                     && self.residents.iter().filter(|(name, _)| *name == "edge").all(gone)

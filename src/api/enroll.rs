@@ -177,6 +177,8 @@ mod tests {
             surface: Surface::Whole,
             actor: None,
             enrolled: None,
+            parent: None,
+            request_id: None,
             gate: &gate,
             pass: &mut Pass::default(),
             is_private,

@@ -65,6 +65,7 @@ impl Exchange<'_> {
         record.path = Some(head.target.path().to_owned());
         record.user_agent = text_of(head.values("user-agent").next());
         record.request_id = Some(self.agent.next_request());
+        record.parent_id = desk.parent.map(str::to_owned);
         record.detail = self.agent.tells_details.then(|| self.detail(request));
         self.record = Some(Box::new(record));
     }
@@ -98,6 +99,11 @@ impl Exchange<'_> {
         if let Some(record) = &mut self.record {
             record.class = Some(class);
         }
+    }
+
+    /// Its name in the records, where there are any.
+    pub(super) fn request_id(&self) -> Option<String> {
+        self.record.as_ref()?.request_id.clone()
     }
 
     /// Whether bodies are part of the detail.

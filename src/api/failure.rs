@@ -2,9 +2,10 @@
 
 use crate::audit::NotBegun;
 use crate::auth::{Denied, NotEnrolled};
+use crate::compose::Unready;
 use crate::docker;
 use crate::http::{BodyError, Malformed, Status};
-use crate::limits::{FEEDS_MAX, STATISTICS_STREAMS_MAX, UPGRADES_MAX};
+use crate::limits::{COMPOSE_RETRY_SECS, FEEDS_MAX, STATISTICS_STREAMS_MAX, UPGRADES_MAX};
 use crate::policy::sieve::BadAnswer;
 use crate::policy::{Denial, Refused};
 
@@ -50,6 +51,10 @@ pub(crate) enum Failure {
     /// What is asked for cannot be recorded, and is to be.
     Untapeable(&'static str),
     TooManyFollowers,
+    /// A request to compose that cannot be read.
+    BadOrder(String),
+    /// Compose can do nothing for anybody, or not for this caller.
+    NoCompose(Unready),
 }
 
 #[derive(serde::Serialize)]
@@ -78,6 +83,8 @@ impl Failure {
             Self::NotReady | Self::NotRecorded | Self::NotTaped(_) => Status::UNAVAILABLE,
             Self::Untapeable(_) => Status::FORBIDDEN,
             Self::TooManyFollowers => Status::TOO_MANY_REQUESTS,
+            Self::BadOrder(_) => Status::BAD_REQUEST,
+            Self::NoCompose(_) => Status::UNAVAILABLE,
         }
     }
 
@@ -129,6 +136,8 @@ impl Failure {
                     "lookout: {FEEDS_MAX} clients follow events, which is the limit: close one and try again"
                 )
             }
+            Self::BadOrder(why) => why.clone(),
+            Self::NoCompose(why) => format!("lookout: {why}"),
         }
     }
 
@@ -160,6 +169,7 @@ impl Failure {
                 response.fields.push("X-Lookout-Reason", b"invalid-signature");
             }
             Self::WrongMethod { allow } => response.fields.push("Allow", allow.as_bytes()),
+            Self::NoCompose(Unready::Busy) => retry_after(&mut response, Some(COMPOSE_RETRY_SECS)),
             Self::Malformed(_)
             | Self::CredentialInQuery
             | Self::ForeignOrigin
@@ -177,7 +187,9 @@ impl Failure {
             | Self::NotRecorded
             | Self::NotTaped(_)
             | Self::Untapeable(_)
-            | Self::TooManyFollowers => {}
+            | Self::TooManyFollowers
+            | Self::BadOrder(_)
+            | Self::NoCompose(_) => {}
         }
         response
     }
@@ -306,6 +318,12 @@ impl From<Denied> for Failure {
 impl From<Denial> for Failure {
     fn from(denial: Denial) -> Self {
         Self::NotPermitted(Box::new(denial))
+    }
+}
+
+impl From<Unready> for Failure {
+    fn from(why: Unready) -> Self {
+        Self::NoCompose(why)
     }
 }
 

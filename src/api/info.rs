@@ -50,7 +50,12 @@ fn info(desk: &mut Desk<'_>, ask: Permitted<Request<'_>>) -> Outcome {
         hostname: &about.hostname,
         agent_id: about.id.as_deref().unwrap_or(""),
         agent_name: &about.name,
-        capabilities: ["exec", "metrics", "events", "mcp"].iter().chain(adapter).copied().collect(),
+        capabilities: ["exec", "metrics", "events", "mcp"]
+            .iter()
+            .chain(desk.agent.compose.is_on().then_some(&"compose"))
+            .chain(adapter)
+            .copied()
+            .collect(),
     };
     Ok(Response::json(Status::OK, &told))
 }

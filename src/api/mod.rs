@@ -4,6 +4,7 @@ mod bounds;
 mod containers;
 #[cfg(test)]
 mod contract;
+mod errand;
 mod exchange;
 mod failure;
 mod inquiry;
@@ -15,6 +16,7 @@ mod taped;
 mod tunnel;
 
 pub(crate) use drydock::{Tidings, component_sync, tidings};
+pub(crate) use errand::{Caller, Doors};
 pub(crate) use exchange::Exchange;
 pub(crate) use failure::Failure;
 pub(crate) use health::pulse;
@@ -29,6 +31,7 @@ use std::net::IpAddr;
 use crate::audit::NotWritten;
 use crate::auth::{self, Bodies, Class, Denied, NotEnrolled, Principal};
 use crate::clock::Deadline;
+use crate::compose::Unready;
 use crate::docker;
 use crate::http::pattern::matches;
 use crate::http::{Method, Request, Status};
@@ -45,10 +48,13 @@ macro_rules! families {
         const FAMILIES: &[&[Route]] = &[$($family::ROUTES),+];
     };
 }
-families! { health, info, metrics, audit, mcp, drydock, generic, enroll, proxy }
+families! { health, info, metrics, audit, compose, mcp, drydock, generic, enroll, proxy }
 
 /// What can be found of those where only the agent itself is looked after.
 const OPERATIONS: &[&[Route]] = &[health::ROUTES, metrics::ROUTES];
+
+/// What can be found by who comes through a private door.
+const ENGINE: &[&[Route]] = &[proxy::ROUTES];
 
 /// Every route, for whoever lists them.
 pub(crate) fn routes() -> impl Iterator<Item = &'static Route> {
@@ -63,6 +69,7 @@ fn find(method: Method, path: &str, adapter: Adapter, surface: Surface) -> &'sta
     let families = match surface {
         Surface::Whole => FAMILIES,
         Surface::Operations => OPERATIONS,
+        Surface::Engine => ENGINE,
     };
     for route in
         families.iter().copied().flatten().filter(|route| route.adapter.is_none_or(|only| only == adapter))
@@ -168,6 +175,7 @@ fn judge(
             };
             tell_permitted(permitted.principal(), class);
             exchange.permitted(class.name());
+            desk.request_id = exchange.request_id();
             run(desk, permitted)
         }
         Access::Engine(run) => {
@@ -275,6 +283,9 @@ fn tell(failure: &Failure, route: &Route, method: Method, from: IpAddr) {
         }
         Failure::NotEnrolled(why) => enroll::tell(why, from),
         Failure::NotPermitted(denial) => tell_refused("policy.denied", &denial.by, &denial.why, from),
+        Failure::NoCompose(Unready::Failed(error)) => {
+            log::error("compose.not_begun", &[("peer", peer), ("error", text(error))]);
+        }
         Failure::NotTaped(why) => {
             log::error("recording.not_begun", &[("peer", peer), ("error", text(why))]);
         }
@@ -294,6 +305,8 @@ fn tell(failure: &Failure, route: &Route, method: Method, from: IpAddr) {
         | Failure::NotReady
         | Failure::NotRecorded
         | Failure::TooManyFollowers
+        | Failure::BadOrder(_)
+        | Failure::NoCompose(_)
         | Failure::TooManyStatistics
         | Failure::TooManyUpgrades => {
             let status = number(failure.status().0);

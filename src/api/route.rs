@@ -5,9 +5,10 @@ use std::io;
 use std::net::IpAddr;
 use std::os::fd::AsFd;
 use std::sync::atomic::AtomicU64;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, OnceLock, Weak};
 use std::time::{Duration, Instant};
 
+use super::errand::Doors;
 use super::failure::Failure;
 use super::round::Rounds;
 use super::taped::Taped;
@@ -15,6 +16,7 @@ use super::tunnel::Tunnel;
 use crate::audit::{Recordings, Trail};
 use crate::auth::{Gate, KeyId, Pass};
 use crate::clock::{self, Deadline};
+use crate::compose::Compose;
 use crate::docker::{Docker, Hijacked, Incoming, Line};
 use crate::host::Host;
 use crate::http::{Fields, Method, Request, Status};
@@ -52,6 +54,8 @@ pub(crate) enum Surface {
     Whole,
     /// Health and figures, for who looks after the agent.
     Operations,
+    /// The Engine, and nothing of the agent's own.
+    Engine,
 }
 
 /// What every request shares.
@@ -69,6 +73,12 @@ pub(crate) struct Agent {
     pub(crate) tells_details: bool,
     /// Exchanges so far.
     pub(super) asked: AtomicU64,
+    /// Stacks, and who runs compose on them.
+    pub(crate) compose: Compose,
+    /// How programs that act for a caller reach the Engine.
+    pub(crate) doors: Option<Box<dyn Doors>>,
+    /// Itself, for what goes on after its request.
+    pub(crate) me: Weak<Self>,
     /// How the link to the controller is; there is none in standard mode.
     pub(crate) tunnel: Option<Tunnel>,
     /// Who asks the Engine what its containers use.
@@ -115,6 +125,9 @@ impl Agent {
             recordings: None,
             tells_details: false,
             asked: AtomicU64::new(0),
+            compose: Compose::off(),
+            doors: None,
+            me: Weak::new(),
             tunnel: None,
             rounds,
             engine_memory: OnceLock::new(),
@@ -165,6 +178,10 @@ pub(crate) struct Desk<'a> {
     pub(crate) peer: IpAddr,
     /// Who asks, for the records, where that is not the peer.
     pub(crate) actor: Option<&'a str>,
+    /// The request on whose behalf this one is made, by its name in the records.
+    pub(crate) parent: Option<&'a str>,
+    /// This one's own name there, where there are records.
+    pub(crate) request_id: Option<String>,
     /// The key that let itself in just now.
     pub(crate) enrolled: Option<KeyId>,
     /// Told as soon as the caller's credential is known to be good, and what marks it.
@@ -256,6 +273,16 @@ impl Sift for Sieve {
 /// Follows something, and tells what came. Readable while there is something.
 pub(crate) trait Follow: AsFd + Send {
     fn tell(&mut self, told: &mut Vec<u8>);
+
+    /// Whether everything was told. Most of what is followed has no end.
+    fn has_ended(&self) -> bool {
+        false
+    }
+
+    /// What to tell now and then where there is nothing.
+    fn sign_of_life(&self) -> &'static [u8] {
+        b": heartbeat\n\n"
+    }
 }
 
 /// When a follower is next told that there is nothing to tell.
@@ -270,7 +297,7 @@ impl Beat {
     pub(crate) fn tell(&mut self, follow: &mut dyn Follow, told: &mut Vec<u8>) -> Deadline {
         follow.tell(told);
         if told.is_empty() && self.0.passed() {
-            told.extend_from_slice(b": heartbeat\n\n");
+            told.extend_from_slice(follow.sign_of_life());
         }
         if !told.is_empty() {
             *self = Self::new();

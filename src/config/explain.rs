@@ -3,11 +3,12 @@
 use std::fmt::{Display, Write as _};
 
 use super::columns::columns;
-use super::edge;
+use super::compose::Stacks;
 use super::environment::Environment;
 use super::guards::guards;
 use super::parse::{quoted, quoted_address, unquoted};
-use super::variables::{Holds, Otherwise, Section, TABLE, Variable};
+use super::variables::{Holds, Otherwise, STACKS_DIR, Section, TABLE, Variable};
+use super::{compose, edge};
 
 const HIDDEN: &str = "***";
 const NONE: &str = "-";
@@ -24,6 +25,11 @@ pub(crate) fn explain(environment: &Environment) -> Explanation {
     text.push_str(match edge::is_meant(environment) {
         true => "\nMode: edge, as DRYDOCK_URL is set. The agent calls its controller.\n",
         false => "\nMode: standard, as DRYDOCK_URL is not set. The agent listens.\n",
+    });
+    text.push_str(&match compose::stacks(environment) {
+        Ok(Stacks::On(_)) => "Compose: on, as STACKS_DIR is a directory.\n".to_owned(),
+        Ok(Stacks::Off) => format!("Compose: off, as {} is no directory.\n", STACKS_DIR.default_value()),
+        Err(_) => "Compose: unclear, as STACKS_DIR is wrong.\n".to_owned(),
     });
     let head = ["GUARD", "STATE", "LIFTED BY"].map(str::to_owned);
     let rows = guards(environment).into_iter();
@@ -80,16 +86,19 @@ fn cells(environment: &Environment, row: &'static Variable, is_absent: bool) -> 
 /// Every variable that does nothing in this environment's mode.
 fn absent(environment: &Environment) -> Vec<&'static Variable> {
     let is_edge = edge::is_meant(environment);
+    let composes = matches!(compose::stacks(environment), Ok(Stacks::On(_)));
     let is_absent = |row: &&&Variable| match row.section {
         Section::Idle => true,
-        Section::Edge | Section::Proxies => !is_edge,
+        Section::Edge => !is_edge,
+        Section::Proxies => !is_edge && !composes,
         Section::Listening
         | Section::Access
         | Section::Guards
         | Section::Engine
         | Section::Telling
         | Section::Output
-        | Section::Audit => false,
+        | Section::Audit
+        | Section::Compose => false,
     };
     let idle = if is_edge { edge::idle(environment) } else { Vec::new() };
     TABLE.iter().filter(is_absent).copied().chain(idle.into_iter().map(|(row, _)| row)).collect()
@@ -148,7 +157,7 @@ mod tests {
             ("TOKEN", "TOKEN *** environment - "),
             ("DOCKER_SOCKET", "DOCKER_SOCKET the first that answers default the first that answers path"),
             ("ADAPTER", "ADAPTER drydock default drydock "),
-            ("STACKS_DIR", "STACKS_DIR - unset /data/stacks "),
+            ("STACKS_DIR", "STACKS_DIR /data/stacks default /data/stacks "),
         ] {
             assert!(line(&text, name).starts_with(told), "{}", line(&text, name));
         }
@@ -217,7 +226,7 @@ mod tests {
 
     #[test]
     fn warnings_and_problems_come_last() {
-        let environment = Environment::of(&[("PORT", "0"), ("STACKS_DIR", "x")]);
+        let environment = Environment::of(&[("PORT", "0"), ("FORCE_COLOR", "x")]);
         let Explanation { text, is_sound } = explain(&environment);
         assert!(!is_sound && !text.contains("No problems."));
         let warnings = text.find("\nWarnings\n  ").unwrap();

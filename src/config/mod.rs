@@ -3,6 +3,7 @@
 mod about;
 mod audit;
 mod columns;
+mod compose;
 mod edge;
 mod engine;
 mod environment;
@@ -31,6 +32,7 @@ use std::path::PathBuf;
 
 use crate::audit::Settings as AuditSettings;
 use crate::auth::{Exposure, Keyring};
+use crate::compose::Settings as ComposeSettings;
 use crate::{api, docker, host, log, server};
 
 pub(crate) use columns::columns;
@@ -57,6 +59,8 @@ pub(crate) struct Config {
     pub(crate) audit_detail: bool,
     /// The directory for what is recorded of commands, where keys ask for it.
     pub(crate) recordings: Option<PathBuf>,
+    /// Where stacks lie, and how long compose may take.
+    pub(crate) compose: ComposeSettings,
     /// What works and still should be known; for the log, at each start.
     pub(crate) warnings: Vec<Warning>,
 }
@@ -106,10 +110,21 @@ impl Config {
         let (settings, findings) = read(environment);
         match settings {
             Some(settings) if findings.problems.is_empty() => {
-                let Settings { level, mode, docker, about, host, audit: (audit, audit_detail), recordings } =
-                    settings;
                 let warnings = findings.warnings;
-                Ok(Self { level, mode, docker, about, host, audit, audit_detail, recordings, warnings })
+                let Settings { level, mode, docker, about, host, audit, recordings, compose } = settings;
+                let (audit, audit_detail) = audit;
+                Ok(Self {
+                    level,
+                    mode,
+                    docker,
+                    about,
+                    host,
+                    audit,
+                    audit_detail,
+                    recordings,
+                    compose,
+                    warnings,
+                })
             }
             _ => Err(findings.problems),
         }
@@ -124,6 +139,7 @@ struct Settings {
     host: host::Settings,
     audit: (AuditSettings, bool),
     recordings: Option<PathBuf>,
+    compose: ComposeSettings,
 }
 
 /// The settings are `None` only after a problem.
@@ -140,10 +156,12 @@ fn read(environment: &Environment) -> (Option<Settings>, Findings) {
     let records = mode.as_ref().is_some_and(Mode::records);
     let audit = audit::read(environment, records, &mut findings);
     let recordings = recordings::read(environment, records, &mut findings);
+    let compose = compose::read(environment, &mut findings);
     without_effect(environment, &mut findings);
     let settings = || {
-        let (level, mode, docker, about) = (level?, mode?, docker?, about?);
-        Some(Settings { level, mode, docker, about, host: host?, audit: audit?, recordings: recordings? })
+        let (level, mode, docker, about, host) = (level?, mode?, docker?, about?, host?);
+        let (audit, recordings, compose) = (audit?, recordings?, compose?);
+        Some(Settings { level, mode, docker, about, host, audit, recordings, compose })
     };
     (settings(), findings)
 }
@@ -165,6 +183,7 @@ fn without_effect(environment: &Environment, findings: &mut Findings) {
             | Section::Telling
             | Section::Output
             | Section::Audit
+            | Section::Compose
             | Section::Edge
             | Section::Proxies => {}
         }

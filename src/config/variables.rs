@@ -27,10 +27,12 @@ pub(crate) enum Section {
     Output,
     /// Who did what, and what became of it.
     Audit,
+    /// What is run for callers.
+    Compose,
     /// Acts in edge mode only. Setting it in standard mode is warned about.
     Edge,
-    /// Acts in edge mode only, and is usually set for a whole host: nobody is warned. Also read by
-    /// its name in lower case.
+    /// Acts in edge mode and for compose, and is usually set for a whole host: nobody is warned. Also read
+    /// by its name in lower case.
     Proxies,
     /// Not in this version, and nobody comes to harm by that. Setting it is warned about.
     Idle,
@@ -84,8 +86,9 @@ impl Section {
             Self::Telling => "What is told",
             Self::Output => "Output",
             Self::Audit => "The audit trail",
+            Self::Compose => "Compose, which a directory for stacks switches on",
             Self::Edge => "Edge mode, which DRYDOCK_URL switches on",
-            Self::Proxies => "Proxies on the way to the controller",
+            Self::Proxies => "Proxies, on the way to the controller and for compose",
             Self::Idle => "Not in this version: no effect",
         }
     }
@@ -174,6 +177,11 @@ variables! {
         REDACT_FIELDS: Plain, Nothing, "further fields that are blanked, comma separated";
         STATE_DIR: Plain, Nothing, "directory of mode 0700: the key that signs, and recordings";
     }
+    Compose {
+        STACKS_DIR: Plain, Value("/data/stacks"), "directory of the stacks; compose is off without it";
+        COMPOSE_TIMEOUT: Plain, Value("1800"), "seconds an operation of compose may take, 1 to 86400";
+        RUNTIME_DIR: Plain, Value("/tmp"), "where each run of compose has a directory of its own";
+    }
     Edge {
         DRYDOCK_URL: Address, Nothing, "the controller to call: wss://host[:port][/prefix]";
         EDGE_PROTOCOL: Plain, Value("auto"), "how it is spoken to: auto, lookout or portwing";
@@ -190,13 +198,12 @@ variables! {
         OPERATIONS_ADDRESS: Plain, Nothing, "where health and metrics listen: address:port";
     }
     Proxies {
-        HTTPS_PROXY: Address, Nothing, "proxy to a wss:// controller; https_proxy wins";
-        HTTP_PROXY: Address, Nothing, "proxy to a ws:// controller; http_proxy wins";
+        HTTPS_PROXY: Address, Nothing, "proxy to a wss:// controller, and compose's; https_proxy wins";
+        HTTP_PROXY: Address, Nothing, "proxy to a ws:// controller, and compose's; http_proxy wins";
         ALL_PROXY: Address, Nothing, "where that is not set; all_proxy wins";
         NO_PROXY: Plain, Nothing, "hosts reached without a proxy; no_proxy wins";
     }
     Idle {
-        STACKS_DIR: Plain, Value("/data/stacks"), "where stacks are kept";
         FORCE_COLOR: Plain, Nothing, "colour even where nobody sees it";
     }
 }
@@ -208,9 +215,9 @@ mod tests {
     use super::*;
     use crate::limits::{
         AUDIT_FILE_BYTES_FLOOR, AUDIT_KEEP_CEILING, AUDIT_RING_CEILING, CLOCK_SKEW_CEILING, CLOCK_SKEW_SECS,
-        CONNECTIONS_CEILING, CONNECTIONS_MAX as CONNECTIONS, EDGE_FIRST_DELAY_CEILING,
-        EDGE_HEARTBEAT_CEILING, EDGE_LONGEST_DELAY_CEILING, EDGE_WELCOME_CEILING, ENGINE_SECS,
-        ENGINE_SECS_CEILING, NONCES_PER_KEY_CEILING, NONCES_PER_KEY_MAX,
+        COMPOSE_SECS, COMPOSE_SECS_CEILING, CONNECTIONS_CEILING, CONNECTIONS_MAX as CONNECTIONS,
+        EDGE_FIRST_DELAY_CEILING, EDGE_HEARTBEAT_CEILING, EDGE_LONGEST_DELAY_CEILING, EDGE_WELCOME_CEILING,
+        ENGINE_SECS, ENGINE_SECS_CEILING, NONCES_PER_KEY_CEILING, NONCES_PER_KEY_MAX,
     };
 
     #[test]
@@ -261,7 +268,9 @@ mod tests {
         assert!(AUDIT_BUFFER_SIZE.meaning.ends_with(&format!(" 0 to {AUDIT_RING_CEILING}")));
         assert!(AUDIT_MAX_BYTES.meaning.ends_with(&format!(" at least {AUDIT_FILE_BYTES_FLOOR}")));
         assert!(AUDIT_KEEP.meaning.ends_with(&format!(" 1 to {AUDIT_KEEP_CEILING}")));
+        assert_eq!(COMPOSE_TIMEOUT.default_value(), COMPOSE_SECS.to_string());
         for (row, ceiling) in [
+            (&COMPOSE_TIMEOUT, COMPOSE_SECS_CEILING),
             (&HEARTBEAT_INTERVAL, EDGE_HEARTBEAT_CEILING),
             (&WELCOME_TIMEOUT, EDGE_WELCOME_CEILING),
             (&RECONNECT_DELAY, EDGE_FIRST_DELAY_CEILING),
@@ -288,13 +297,13 @@ mod tests {
             ALLOW_IN_PRODUCTION ALLOW_NON_LOOPBACK ALLOW_UNAUTHENTICATED ALLOW_UNAUTHENTICATED_REMOTE \
             ALL_PROXY AUDIT_BUFFER_SIZE AUDIT_CHAIN AUDIT_DETAIL AUDIT_KEEP AUDIT_LOG AUDIT_MAX_BYTES \
             AUDIT_REQUIRED AUTHORIZED_KEYS AUTHORIZED_KEYS_FILE \
-            BIND_ADDRESS CA_CERT CLIENT_CA CONNECTIONS_MAX DD_AGENT_SECRET DD_AGENT_SECRET_FILE \
+            BIND_ADDRESS CA_CERT CLIENT_CA COMPOSE_TIMEOUT CONNECTIONS_MAX DD_AGENT_SECRET DD_AGENT_SECRET_FILE \
             DD_POLL_INTERVAL DOCKER_CERT_PATH DOCKER_HOST DOCKER_SOCKET DOCKER_TLS_VERIFY DRYDOCK_URL \
             EDGE_ALLOW EDGE_HEADERS_FILE EDGE_PROTOCOL EDGE_REQUIRE_SIGNATURE ENROLLMENT_TOKEN \
             ENROLLMENT_TOKEN_FILE FORCE_COLOR HEARTBEAT_INTERVAL HOME HOST_PROC HTTPS_PROXY HTTP_PROXY \
             LOG_LEVEL LOOKOUT_ENV MAX_CLOCK_SKEW_SECONDS MAX_RECONNECT_DELAY NONCE_LRU_SIZE NO_COLOR \
             NO_PROXY OPERATIONS_ADDRESS PORT PRIVATE_KEY_FILE RECONNECT_DELAY REDACT_FIELDS REDACT_HEADERS \
-            REQUEST_TIMEOUT SKIP_DF_COLLECTION STACKS_DIR STATE_DIR TLS_CERT TLS_KEY TLS_SKIP_VERIFY TOKEN TOKEN_ALLOW TOKEN_FILE \
+            REQUEST_TIMEOUT RUNTIME_DIR SKIP_DF_COLLECTION STACKS_DIR STATE_DIR TLS_CERT TLS_KEY TLS_SKIP_VERIFY TOKEN TOKEN_ALLOW TOKEN_FILE \
             TOKEN_HASH TOKEN_HASH_FILE TRUSTED_PROXIES WELCOME_TIMEOUT";
         assert_eq!(names, expected.split_whitespace().collect::<Vec<_>>());
     }

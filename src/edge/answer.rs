@@ -61,6 +61,8 @@ pub(super) fn ask<R>(
                 peer,
                 surface: Surface::Whole,
                 actor: Some(&session.house.controller),
+                parent: None,
+                request_id: None,
                 enrolled: None,
                 on_admitted: &|mark| inlet.admitted(mark),
             };

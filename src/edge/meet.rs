@@ -147,6 +147,9 @@ impl Meeting<'_> {
         let is_drydock = about.adapter == Adapter::Drydock;
         let mut capabilities =
             vec!["exec", "metrics", "events", "edge-response-body-b64", "binary-streams", "duplex-streams"];
+        if self.agent.compose.is_on() {
+            capabilities.push("compose");
+        }
         if is_drydock {
             capabilities.extend(["dd:container-sync", "dd:logs"]);
         }

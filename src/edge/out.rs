@@ -52,8 +52,12 @@ impl Out<'_> {
         let (mut told, mut beat) = (Vec::new(), Beat::new());
         loop {
             let until = beat.tell(&mut *follow, &mut told);
+            let is_over = follow.has_ended();
             self.put(&told)?;
             told.clear();
+            if is_over {
+                return Ok(());
+            }
             let mut watches = [Watch::readable(&follow), Watch::departure(self.inlet)];
             wait(&mut watches, until).map_err(|error| broke_off(&error))?;
             let [_, on_cancel] = watches;
