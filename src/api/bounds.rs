@@ -107,7 +107,7 @@ pub(super) fn watch(
 fn tolerate(judged: Result<(), Failure>, peer: IpAddr) -> Result<(), Failure> {
     match judged {
         Err(Failure::NotPermitted(denial)) if !matches!(denial.why, Refused::TooLarge) => {
-            super::tell_refused("policy.would_deny", &denial.by, &denial.why, peer);
+            super::telling::tell_refused("policy.would_deny", &denial.by, &denial.why, peer);
             Ok(())
         }
         // What the Engine cannot be asked now, it will say itself.

@@ -11,14 +11,14 @@ use super::errand::Caller;
 use super::failure::Failure;
 use super::route::{Access, Agent, Desk, Follow, Outcome, Reply, Response, Route};
 use crate::audit::{self, Event, Record};
-use crate::auth::{Class, Principal};
+use crate::auth::{Class, Mode, Principal};
 use crate::clock::Deadline;
 use crate::compose::{Job, OpenDoor, Order, Run, Telling, Unfit, Unready};
 use crate::docker;
 use crate::http::{BodyError, Method, Request, Status};
 use crate::limits::{COMPOSE_BODY_BYTES_MAX, HELD_BODY_SECS, HELD_FREE_BYTES, QUEUE_SECS};
 use crate::permits::Permit;
-use crate::policy::Permitted;
+use crate::policy::{Denial, Permitted, Refused};
 use crate::sys::poll::{Watch, wait};
 
 pub(super) const ROUTES: &[Route] = &[Route {
@@ -45,7 +45,7 @@ struct Told<'t> {
 fn compose(desk: &mut Desk<'_>, ask: Permitted<Request<'_>>) -> Outcome {
     let (mut request, by) = ask.into_parts();
     let place = desk.agent.compose.take_place(by.grant().is_everything())?;
-    let telling = telling(&request);
+    let telling = if desk.can_follow { telling(&request) } else { Telling::Whole };
     let order = match read(desk, &mut request)? {
         Ok(order) if order.has_no_end() && telling == Telling::Whole => {
             let why = format!("\"follow\" has no end that could be waited for: ask with Accept: {LINES}");
@@ -57,6 +57,11 @@ fn compose(desk: &mut Desk<'_>, ask: Permitted<Request<'_>>) -> Outcome {
             return Ok(refuse(desk, &by, &operation, &stack, &why.to_string()));
         }
     };
+    let grant = by.grant();
+    if order.builds() && !grant.has(Class::Build) && grant.mode == Mode::Enforce {
+        // Left to itself, compose would fetch a builder of its own, and fail with that.
+        return Err(Denial { by, why: Refused::Class(Class::Build) }.into());
+    }
     let run = begin(desk, &by, order, telling, place)?;
     match telling {
         Telling::Whole => whole(run, &request),

@@ -177,6 +177,7 @@ mod tests {
             surface: Surface::Whole,
             actor: None,
             enrolled: None,
+            can_follow: false,
             parent: None,
             request_id: None,
             gate: &gate,

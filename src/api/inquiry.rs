@@ -23,7 +23,8 @@ pub(super) fn ask(
     let (path, query) = (parsed.path(), parsed.query().unwrap_or(""));
     let asked = Asked { method, path, query, is_upgrade: false, content_type: None, framing: Framing::None };
     let peer = desk.peer;
-    let on_watched = |by: &Principal, why: &_| super::tell_refused("policy.would_deny", by, why, peer);
+    let on_watched =
+        |by: &Principal, why: &_| super::telling::tell_refused("policy.would_deny", by, why, peer);
     let target = match rule(by, &asked, &on_watched)? {
         Ruling::Free => target.to_owned(),
         Ruling::Watched(order) => {

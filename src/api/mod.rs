@@ -13,6 +13,7 @@ mod reserved;
 mod round;
 mod route;
 mod taped;
+mod telling;
 mod tunnel;
 
 pub(crate) use drydock::{Tidings, component_sync, tidings};
@@ -26,18 +27,14 @@ pub(crate) use route::{
 pub(crate) use taped::Taped;
 pub(crate) use tunnel::{Tunnel, streams};
 
-use std::net::IpAddr;
-
 use crate::audit::NotWritten;
-use crate::auth::{self, Bodies, Class, Denied, NotEnrolled, Principal};
+use crate::auth::{self, Bodies, Denied, Principal};
 use crate::clock::Deadline;
-use crate::compose::Unready;
 use crate::docker;
 use crate::http::pattern::matches;
-use crate::http::{Method, Request, Status};
+use crate::http::{Method, Request};
 use crate::limits::{AUDIT_DETAIL_BYTES_MAX, HELD_BODY_SECS};
-use crate::log::{self, number, text};
-use crate::metrics::{Registry, THROTTLED};
+use crate::log::{self, text};
 use crate::policy::{self, Permitted, Refused, engine};
 use route::Outcome;
 
@@ -120,8 +117,8 @@ pub(crate) fn answer(desk: &mut Desk<'_>, request: Request<'_>, exchange: &mut E
         if matches!(failure, Failure::Forged) {
             desk.gate.note_forgery(peer);
         }
-        tell(&failure, route, method, peer);
-        count(&failure, &desk.agent.metrics);
+        telling::tell(&failure, route, method, peer);
+        telling::count(&failure, &desk.agent.metrics);
         failure.response()
     });
     match exchange.answered(method.as_str(), &response) {
@@ -166,14 +163,15 @@ fn judge(
     if !desk.gate.confirms(desk.pass, mark) {
         return Err(Failure::Denied(Denied::Ended));
     }
-    let on_watched = |by: &Principal, why: &Refused| tell_refused("policy.would_deny", by, why, peer);
+    let on_watched =
+        |by: &Principal, why: &Refused| telling::tell_refused("policy.would_deny", by, why, peer);
     match route.access {
         Access::Guarded(_, run) => {
             let permitted = match reserved::is_one(route) {
                 true => policy::permit_known(known),
                 false => policy::permit(known, class, &on_watched)?,
             };
-            tell_permitted(permitted.principal(), class);
+            telling::tell_permitted(permitted.principal(), class);
             exchange.permitted(class.name());
             desk.request_id = exchange.request_id();
             run(desk, permitted)
@@ -186,7 +184,7 @@ fn judge(
             }
             let wanted = taped::wanted(&mut known)?;
             let (permitted, ruling) = policy::permit_engine(known, &on_watched)?;
-            tell_permitted(permitted.principal(), class);
+            telling::tell_permitted(permitted.principal(), class);
             exchange.permitted(class.name());
             let container = record_command(desk, &permitted, exchange)?;
             let taped = wanted.map(|wanted| wanted.begin(desk, exchange, container)).transpose()?;
@@ -231,88 +229,6 @@ fn is_allowed_origin(agent: &Agent, request: &Request<'_>) -> bool {
     origins.all(|origin| {
         agent.allowed_origins.iter().any(|allowed| allowed.as_bytes().eq_ignore_ascii_case(origin))
     })
-}
-
-fn tell_permitted(by: &Principal, class: Class) {
-    log::debug("request.permitted", &[("by", text(by)), ("class", text(&class))]);
-}
-
-/// What was refused to whom, or would have been.
-fn tell_refused(event: &'static str, by: &Principal, why: &Refused, peer: IpAddr) {
-    let (reason, class) = (why.reason(), why.class());
-    let class = class.map_or("", Class::name);
-    let fields = [
-        ("peer", text(&peer)),
-        ("by", text(by)),
-        ("reason", text(&reason)),
-        ("class", text(&class)),
-        ("why", text(why)),
-    ];
-    log::warn(event, &fields);
-}
-
-/// Credentials that were not accepted, by the reason that their callers were told.
-fn count(failure: &Failure, metrics: &Registry) {
-    if let Failure::Denied(why) = failure {
-        metrics.denied(why.reason());
-    } else if matches!(failure, Failure::Forged) {
-        metrics.denied("invalid-signature");
-    } else if matches!(failure, Failure::NotEnrolled(NotEnrolled::Throttled(_))) {
-        metrics.denied(THROTTLED);
-    } else if matches!(failure, Failure::NotEnrolled(_)) && failure.status() == Status::UNAUTHORIZED {
-        metrics.denied("bad_token");
-    }
-}
-
-/// What went wrong, for the operator. Never a query, never a header.
-fn tell(failure: &Failure, route: &Route, method: Method, from: IpAddr) {
-    let (peer, route, method) = (text(&from), text(&route.label), text(&method));
-    match failure {
-        Failure::Denied(why) => {
-            log::warn("auth.denied", &[("peer", peer), ("route", route), ("reason", text(&why.reason()))]);
-        }
-        Failure::Engine(docker::Error::ClientLeft) => {
-            log::debug("request.abandoned", &[("peer", peer), ("method", method)]);
-        }
-        Failure::Engine(error) => {
-            log::warn("engine.failed", &[("peer", peer), ("method", method), ("error", text(error))]);
-        }
-        Failure::Forged => {
-            let reason = "invalid-signature";
-            log::warn("auth.denied", &[("peer", peer), ("route", route), ("reason", text(&reason))]);
-        }
-        Failure::NotEnrolled(why) => enroll::tell(why, from),
-        Failure::NotPermitted(denial) => tell_refused("policy.denied", &denial.by, &denial.why, from),
-        Failure::NoCompose(Unready::Failed(error)) => {
-            log::error("compose.not_begun", &[("peer", peer), ("error", text(error))]);
-        }
-        Failure::NotTaped(why) => {
-            log::error("recording.not_begun", &[("peer", peer), ("error", text(why))]);
-        }
-        Failure::Untellable(why) => {
-            log::warn("engine.untellable", &[("peer", peer), ("method", method), ("error", text(why))]);
-        }
-        Failure::Malformed(_)
-        | Failure::CredentialInQuery
-        | Failure::ForeignOrigin
-        | Failure::PlainHttp
-        | Failure::NoSuchRoute
-        | Failure::WrongMethod { .. }
-        | Failure::MediaType
-        | Failure::EngineSaid(..)
-        | Failure::Unfit(_)
-        | Failure::Untapeable(_)
-        | Failure::NotReady
-        | Failure::NotRecorded
-        | Failure::TooManyFollowers
-        | Failure::BadOrder(_)
-        | Failure::NoCompose(_)
-        | Failure::TooManyStatistics
-        | Failure::TooManyUpgrades => {
-            let status = number(failure.status().0);
-            log::info("request.refused", &[("peer", peer), ("route", route), ("status", status)]);
-        }
-    }
 }
 
 #[cfg(test)]

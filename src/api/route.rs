@@ -174,6 +174,8 @@ pub(crate) struct Desk<'a> {
     /// Nobody between us and the caller reads along: TLS, or loopback.
     pub(crate) is_private: bool,
     pub(crate) line: &'a mut Line,
+    /// An answer that goes on for a while can be told as it comes.
+    pub(crate) can_follow: bool,
     /// The other end of the connection.
     pub(crate) peer: IpAddr,
     /// Who asks, for the records, where that is not the peer.

@@ -8,8 +8,8 @@ use crate::limits::{COMPOSE_ENV_KEY_BYTES_MAX, COMPOSE_ENV_VALUE_BYTES_MAX};
 use crate::secret::Secret;
 
 /// What begins so, in any case, steers the loader, an interpreter, or the programs that compose is made of.
-const DENIED_PREFIXES: [&str; 9] =
-    ["LD_", "DYLD_", "DOCKER_", "COMPOSE_", "BUILDX_", "BUILDKIT_", "GIT_", "SSH_", "PYTHON"];
+const DENIED_PREFIXES: [&str; 10] =
+    ["LD_", "DYLD_", "DOCKER_", "COMPOSE_", "BUILDX_", "BUILDKIT_", "GIT_", "SSH_", "OTEL_", "PYTHON"];
 /// What these steer, in any case, is where programs, files, certificates and the way out are found.
 const DENIED: [&str; 30] = [
     "PATH",
@@ -48,7 +48,11 @@ const DENIED: [&str; 30] = [
 pub(super) const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 /// What a program is told beside its places. It speaks to no terminal, fetches no file of a stack from
 /// elsewhere, and the first generation builds by itself instead of starting `docker`.
-const SETTINGS: [(&str, &str); 6] = [
+const SETTINGS: [(&str, &str); 9] = [
+    // Set, so that no file of a stack says where to send traces.
+    ("OTEL_EXPORTER_OTLP_ENDPOINT", ""),
+    ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", ""),
+    ("OTEL_TRACES_EXPORTER", "none"),
     ("COMPOSE_EXPERIMENTAL_GIT_REMOTE", "false"),
     ("COMPOSE_EXPERIMENTAL_OCI_REMOTE", "false"),
     ("COMPOSE_ANSI", "never"),

@@ -105,11 +105,6 @@ impl FilePath {
         &self.0
     }
 
-    /// The directories one after the other, downwards, and the file.
-    pub(crate) fn segments(&self) -> impl Iterator<Item = &str> {
-        self.0.split('/')
-    }
-
     /// The directories one after the other, downwards.
     pub(crate) fn directories(&self) -> impl Iterator<Item = &str> {
         self.0.rsplit_once('/').into_iter().flat_map(|(above, _)| above.split('/'))

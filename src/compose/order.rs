@@ -47,6 +47,11 @@ pub(crate) enum Unfit {
 }
 
 impl Order {
+    /// Whether it asks for images to be built.
+    pub(crate) fn builds(&self) -> bool {
+        self.operation == Operation::Build || self.flags.build && self.operation.may_build()
+    }
+
     pub(crate) fn parse(body: &[u8]) -> Result<Self, Unfit> {
         let letter = Letter::read(body).map_err(|error| {
             let detail = error.to_string().chars().take(COMPOSE_DETAIL_CHARS_MAX).collect::<String>();

@@ -29,10 +29,6 @@ pub(crate) struct Output {
 }
 
 impl Output {
-    pub(crate) fn new() -> Self {
-        Self::default()
-    }
-
     pub(crate) fn push(&mut self, stream: Stream, bytes: &[u8]) {
         let kept = self.stdout.len().saturating_add(self.stderr.len());
         let space = COMPOSE_OUTPUT_BYTES_MAX.saturating_sub(kept).min(bytes.len());
@@ -89,10 +85,6 @@ struct Said<'a> {
 }
 
 impl Lines {
-    pub(crate) fn new() -> Self {
-        Self::default()
-    }
-
     /// Adds to `told` what is whole: lines, and pieces of those that are long.
     pub(crate) fn push(&mut self, stream: Stream, bytes: &[u8], told: &mut Vec<u8>) {
         let waiting = self.waiting(stream);

@@ -313,7 +313,8 @@ fn lock(
         }
     };
     // Everyone takes the name first, so that no two wait for each other.
-    Ok((take(format!("stack {}", order.stack))?, take(format!("directory {}", order.dir))?))
+    let locks = (take(format!("stack {}", order.stack))?, take(format!("directory {}", order.dir))?);
+    if caller.has_left() { Err(Failure::Left) } else { Ok(locks) }
 }
 
 /// All of the program's environment.

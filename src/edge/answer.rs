@@ -58,6 +58,7 @@ pub(super) fn ask<R>(
                 pass: &mut pass,
                 is_private: session.is_private,
                 line: &mut line,
+                can_follow: call.streams,
                 peer,
                 surface: Surface::Whole,
                 actor: Some(&session.house.controller),

@@ -12,7 +12,7 @@ pub(crate) const COMPOSE_RETRY_SECS: u64 = 5;
 /// A request with all its files. Beyond: 413.
 pub(crate) const COMPOSE_BODY_BYTES_MAX: usize = 32 * 1024 * 1024;
 /// Requests of more than `HELD_FREE_BYTES` that are read at once, each of three times its size while it is. Beyond:
-/// they wait, and are 503 after `QUEUE_SECS`.
+/// they wait, and are 429 after `QUEUE_SECS`.
 pub(crate) const COMPOSE_DOCUMENTS_MAX: usize = 2;
 /// Lines that wait for a client that is told them as they come. Beyond: what only reads waits with them; what
 /// changes something goes on, and what it says is left out and counted.
@@ -31,4 +31,5 @@ pub(crate) const COMPOSE_FILE_BYTES_MAX: u64 = 4 * 1024 * 1024;
 /// Connections of one program at once: it opens one for each container it works on. Beyond: they wait.
 pub(crate) const PRIVATE_CONNECTIONS_MAX: usize = 64;
 
+const _: () = assert!(COMPOSE_SECS <= COMPOSE_SECS_CEILING);
 const _: () = assert!(COMPOSE_DRAIN_SECS < super::DRAIN_SECS, "an operation must end before the agent does");

@@ -30,7 +30,7 @@ pub(crate) const ROWS: &[Row] = &[
     get("/version", View).on(Reach::Anyone),
     // Read-only.
     get("/containers/json", View)
-        .asks("all limit size filters")
+        .asks("all limit size filters trunc_cmd")
         .on(Reach::Every(Container))
         .tells(Tells::Each(Containers)),
     get("/containers/{}/json", View).asks("size").on(Reach::One(Container)).tells(Tells::Whole(Containers)),

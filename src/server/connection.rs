@@ -228,6 +228,7 @@ fn exchange(talk: &mut Talk<'_>, visitor: &Visitor<'_>, (start, end): (usize, us
             pass: &mut talk.pass,
             is_private: talk.is_private,
             line: &mut talk.line,
+            can_follow: true,
             peer,
             on_admitted: &|mark| visitor.is_known(mark),
         };

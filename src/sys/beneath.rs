@@ -89,13 +89,14 @@ impl Directory {
 
     fn open_at(&self, name: &str, flags: i32, mode: u32) -> io::Result<File> {
         let (name, flags) = (plain(name)?, flags | libc::O_NOFOLLOW | libc::O_CLOEXEC);
-        // SAFETY: the descriptor is owned, and the name ends with a zero and lives through the call.
-        let fd = unsafe { libc::openat(self.0.as_raw_fd(), name.as_ptr(), flags, mode) };
-        if fd < 0 {
-            return Err(io::Error::last_os_error());
+        // SAFETY: the descriptor is owned, and the name ends with a zero and lives through the call. What the kernel
+        // opened nobody else knows.
+        unsafe {
+            match libc::openat(self.0.as_raw_fd(), name.as_ptr(), flags, mode) {
+                fd if fd < 0 => Err(io::Error::last_os_error()),
+                fd => Ok(File::from_raw_fd(fd)),
+            }
         }
-        // SAFETY: the kernel just opened it, and nobody else knows it.
-        Ok(unsafe { File::from_raw_fd(fd) })
     }
 }
 

@@ -98,11 +98,14 @@ impl Ruleset {
             4..6 => 16,
             6.. => 24,
         };
-        // SAFETY: the structure lives through the call, and no more than `size` bytes of it are read.
-        let fd = unsafe { libc::syscall(SYS_CREATE_RULESET, &raw const attributes, size, 0_u32) };
-        let fd = i32::try_from(fd).ok().filter(|fd| *fd >= 0).ok_or_else(io::Error::last_os_error)?;
-        // SAFETY: the kernel just opened it, and nobody else knows it.
-        Ok(Some(Self { fd: unsafe { OwnedFd::from_raw_fd(fd) }, handled }))
+        // SAFETY: the structure lives through the call, and no more than `size` bytes of it are read. What the kernel
+        // opened nobody else knows.
+        let fd = unsafe {
+            let fd = libc::syscall(SYS_CREATE_RULESET, &raw const attributes, size, 0_u32);
+            let fd = i32::try_from(fd).ok().filter(|fd| *fd >= 0).ok_or_else(io::Error::last_os_error)?;
+            OwnedFd::from_raw_fd(fd)
+        };
+        Ok(Some(Self { fd, handled }))
     }
 
     /// Gives a right beneath a place. A place that is not there is no place to give rights to.

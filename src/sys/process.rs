@@ -115,11 +115,17 @@ impl Program<'_> {
     }
 }
 
-/// The child dies with the thread that waits for it, and leaves no core with somebody's secrets in it.
+/// The child dies with the thread that waits for it, leaves no core with somebody's secrets in it, and takes no file
+/// along that whoever started the agent left open.
 fn leave_nothing() -> io::Result<()> {
+    // The same on every platform.
+    const SYS_CLOSE_RANGE: libc::c_long = 436;
+    const ON_EXEC: u32 = 4;
     let nothing = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
     // SAFETY: numbers, and a structure that lives through the call.
     let done = unsafe {
+        // A kernel that does not know it has no way to confine the child either.
+        libc::syscall(SYS_CLOSE_RANGE, 3_u32, u32::MAX, ON_EXEC);
         libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL, 0, 0, 0)
             | libc::setrlimit(libc::RLIMIT_CORE, &raw const nothing)
     };
@@ -161,19 +167,21 @@ impl Child {
 
     /// Whether it has ended; it stays there to be reaped, so that its group keeps its number.
     pub(crate) fn has_ended(&self) -> bool {
+        self.look(libc::WNOHANG)
+    }
+
+    fn look(&self, how: i32) -> bool {
         // SAFETY: a structure of zeros is a valid one, and it lives through the call.
         unsafe {
             let mut about: libc::siginfo_t = std::mem::zeroed();
-            let options = libc::WEXITED | libc::WNOHANG | libc::WNOWAIT;
+            let options = libc::WEXITED | libc::WNOWAIT | how;
             libc::waitid(libc::P_PID, self.inner.id(), &raw mut about, options) != 0 || about.si_pid() != 0
         }
     }
 
     /// Ends what it left behind, and tells how it ended. Waits for it, where it has not ended yet.
     pub(crate) fn reap(mut self) -> io::Result<Ended> {
-        while !self.has_ended() {
-            self.await_end();
-        }
+        self.look(0);
         self.kill();
         self.is_reaped = true;
         let status = self.inner.wait()?;
@@ -181,14 +189,6 @@ impl Child {
             (Some(code), _) => Ended::Code(code),
             (None, signal) => Ended::Signal(signal.unwrap_or_default()),
         })
-    }
-
-    fn await_end(&self) {
-        // SAFETY: as in `has_ended`; this one waits.
-        unsafe {
-            let mut about: libc::siginfo_t = std::mem::zeroed();
-            libc::waitid(libc::P_PID, self.inner.id(), &raw mut about, libc::WEXITED | libc::WNOWAIT);
-        }
     }
 }
 

@@ -4,9 +4,7 @@
 use std::ffi::CStr;
 use std::io;
 
-use libc::{
-    BPF_ABS, BPF_JEQ, BPF_JGE, BPF_JMP, BPF_JUMP, BPF_K, BPF_LD, BPF_RET, BPF_STMT, BPF_W, sock_filter,
-};
+use libc::{BPF_ABS, BPF_JEQ, BPF_JGE, BPF_JMP, BPF_K, BPF_LD, BPF_RET, BPF_W, sock_filter};
 
 #[cfg(target_arch = "x86_64")]
 const THIS_MACHINE: u32 = 0xc000_003e;
@@ -58,15 +56,11 @@ impl OnlyOnce {
             end(REFUSE),
             end(ALLOW),
         ];
-        Self(lines.map(|(code, then, otherwise, value)| {
-            let code = u16::try_from(code).unwrap_or_default();
-            // SAFETY: both only put their numbers into a structure.
-            unsafe {
-                match (then, otherwise) {
-                    (0, 0) => BPF_STMT(code, value),
-                    (then, otherwise) => BPF_JUMP(code, value, then, otherwise),
-                }
-            }
+        Self(lines.map(|(code, jt, jf, k)| sock_filter {
+            code: u16::try_from(code).unwrap_or_default(),
+            jt,
+            jf,
+            k,
         }))
     }
 

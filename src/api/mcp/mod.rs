@@ -100,7 +100,7 @@ fn told(desk: &mut Desk<'_>, by: &Principal, wanted: &tools::Wanted<'_>) -> Valu
             "isError": false,
         }),
         Err(failure) => {
-            super::tell(&failure, &ROUTE, ROUTE.method, desk.peer);
+            super::telling::tell(&failure, &ROUTE, ROUTE.method, desk.peer);
             json!({ "content": [{ "type": "text", "text": failure.sentence() }], "isError": true })
         }
     }

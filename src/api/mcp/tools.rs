@@ -151,7 +151,7 @@ fn permit(desk: &Desk<'_>, by: &Principal, class: Class) -> Result<(), Failure> 
     match by.grant().mode {
         Mode::Enforce => Err(Denial { by: by.clone(), why }.into()),
         Mode::Audit => {
-            super::super::tell_refused("policy.would_deny", by, &why, desk.peer);
+            super::super::telling::tell_refused("policy.would_deny", by, &why, desk.peer);
             Ok(())
         }
     }

@@ -1,3 +1,5 @@
+//! No link leads out of a stack, and what is written is written whole or not at all.
+
 use std::fs;
 use std::os::unix::fs::{MetadataExt, symlink};
 

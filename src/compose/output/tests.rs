@@ -3,7 +3,7 @@
 use super::*;
 
 fn text(said: &[(Stream, &[u8])]) -> String {
-    let mut output = Output::new();
+    let mut output = Output::default();
     for (stream, bytes) in said {
         output.push(*stream, bytes);
     }
@@ -42,7 +42,7 @@ fn no_character_is_cut_in_half_by_the_bound() {
 }
 
 fn lines(said: &[(Stream, &[u8])]) -> Vec<(String, String)> {
-    let (mut lines, mut told) = (Lines::new(), Vec::new());
+    let (mut lines, mut told) = (Lines::default(), Vec::new());
     for (stream, bytes) in said {
         lines.push(*stream, bytes, &mut told);
     }
@@ -61,7 +61,7 @@ fn read(told: &[u8]) -> Vec<(String, String)> {
 
 #[test]
 fn a_line_is_told_when_it_is_whole() {
-    let (mut lines, mut told) = (Lines::new(), Vec::new());
+    let (mut lines, mut told) = (Lines::default(), Vec::new());
     lines.push(OUT, b"half", &mut told);
     assert_eq!(told, b"");
     lines.push(ERR, b"e\n", &mut told);
@@ -97,7 +97,7 @@ fn a_long_line_comes_in_pieces_that_cut_no_character() {
 fn bytes_that_are_no_text_are_told_as_such_and_never_wait_for_ever() {
     let noise: Vec<u8> = [0xff, 0xc3, 0xf0, 0x9f, 0x98].repeat(10_000);
     for step in [1, 7, 50_000] {
-        let (mut lines, mut told) = (Lines::new(), Vec::new());
+        let (mut lines, mut told) = (Lines::default(), Vec::new());
         for part in noise.chunks(step) {
             lines.push(OUT, part, &mut told);
             assert!(lines.stdout.len() < COMPOSE_PIECE_BYTES_MAX);
