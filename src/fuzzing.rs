@@ -58,6 +58,11 @@ pub fn edge_upgrade(bytes: &[u8]) {
     crate::edge::fuzzing::upgrade(bytes);
 }
 
+/// An order for compose, or one of its files.
+pub fn compose_order(bytes: &[u8]) {
+    crate::compose::fuzzing::order(bytes);
+}
+
 /// A file of keys: what is read can be written and read again.
 pub fn authorized_keys(bytes: &[u8]) {
     let Ok(keyring) = Keyring::parse(bytes) else { return };

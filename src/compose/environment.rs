@@ -7,9 +7,11 @@ use super::order::Invalid;
 use crate::limits::{COMPOSE_ENV_KEY_BYTES_MAX, COMPOSE_ENV_VALUE_BYTES_MAX};
 use crate::secret::Secret;
 
+/// The interpreter's own variables have no such beginning, and what others call so does no harm.
+const PYTHON_OF_OTHERS: &str = "PYTHON_";
 /// What begins so, in any case, steers the loader, an interpreter, or the programs that compose is made of.
 const DENIED_PREFIXES: [&str; 10] =
-    ["LD_", "DYLD_", "DOCKER_", "COMPOSE_", "BUILDX_", "BUILDKIT_", "GIT_", "SSH_", "OTEL_", "PYTHON"];
+    ["LD_", "DYLD_", "DOCKER_", "COMPOSE_", "BUILDX_", "BUILDKIT_", "GIT_SSH", "SSH_", "OTEL_", "PYTHON"];
 /// What these steer, in any case, is where programs, files, certificates and the way out are found.
 const DENIED: [&str; 30] = [
     "PATH",
@@ -76,7 +78,8 @@ impl EnvKey {
         }
         let upper = text.to_ascii_uppercase();
         let is_denied = DENIED.contains(&upper.as_str())
-            || DENIED_PREFIXES.iter().any(|prefix| upper.starts_with(prefix));
+            || DENIED_PREFIXES.iter().any(|prefix| upper.starts_with(prefix))
+                && !upper.starts_with(PYTHON_OF_OTHERS);
         if is_denied { Err(Invalid::EnvDenied(text.to_owned())) } else { Ok(Self(text.to_owned())) }
     }
 

@@ -6,6 +6,8 @@
 mod confine;
 mod environment;
 mod files;
+#[cfg(fuzzing)]
+pub(crate) mod fuzzing;
 mod names;
 mod operation;
 mod order;

@@ -1,5 +1,7 @@
 //! The bounds of running compose.
 
+// --- compose at work -----------------------------------------------------------------------------
+
 /// How long an operation may take, unless `COMPOSE_TIMEOUT` says otherwise: a large image over a slow line. Beyond: it
 /// is ended.
 pub(crate) const COMPOSE_SECS: u64 = 1800;

@@ -79,6 +79,7 @@ fn what_changes_how_a_program_works_is_denied_in_any_case() {
         "BUILDKIT_HOST",
         "GIT_SSH_COMMAND",
         "SSH_AUTH_SOCK",
+        "OTEL_EXPORTER_OTLP_ENDPOINT",
         "PYTHONPATH",
         "PYTHONSTARTUP",
         "GODEBUG",
@@ -259,6 +260,9 @@ fn a_program_sees_its_places_its_settings_and_its_variables_only() {
         ("HTTPS_PROXY", "http://proxy:3128"),
         ("LANG", "de_DE.UTF-8"),
         ("NO_COLOR", "1"),
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", ""),
+        ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", ""),
+        ("OTEL_TRACES_EXPORTER", "none"),
         ("PATH", PATH),
         ("TMPDIR", "/r/tmp"),
     ];

@@ -199,6 +199,11 @@ fn what_is_wrong_is_said_in_these_words() {
 }
 
 #[test]
+fn the_file_of_variables_may_be_a_file_of_the_order_where_there_are_no_variables() {
+    assert_eq!(order(r#""files":{".env.drydock":"A=1\n"}"#).files.len(), 1);
+}
+
+#[test]
 fn flags_are_judged_where_they_mean_something() {
     let with = |operation: &str, members: &str| {
         format!(r#"{{"operation":"{operation}","stackName":"web",{members}}}"#)
@@ -224,6 +229,21 @@ fn only_logs_that_are_followed_have_no_end() {
     for (operation, follow, endless) in [("logs", true, true), ("logs", false, false), ("ps", true, false)] {
         let body = format!(r#"{{"operation":"{operation}","stackName":"web","follow":{follow}}}"#);
         assert!(Order::parse(body.as_bytes()).is_ok_and(|order| order.has_no_end() == endless));
+    }
+}
+
+#[test]
+fn images_are_built_where_that_is_asked_for() {
+    for (operation, build, builds) in [
+        ("build", false, true),
+        ("up", true, true),
+        ("up", false, false),
+        ("create", true, true),
+        ("pull", true, false),
+        ("ps", true, false),
+    ] {
+        let body = format!(r#"{{"operation":"{operation}","stackName":"web","build":{build}}}"#);
+        assert!(Order::parse(body.as_bytes()).is_ok_and(|order| order.builds() == builds), "{body}");
     }
 }
 

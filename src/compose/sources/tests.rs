@@ -39,6 +39,9 @@ fn an_include_of_something_elsewhere_is_refused_however_it_is_written() {
         "services:\n  a:\n    command: |\n      text\ninclude:\n- oci://x\n",
         "x: >-\n\n  text\n\ninclude:\n- |\n  text\n- oci://x\n",
         "include:\n  - path: |\n      a\n    env_file: b\n  - oci://x\n",
+        "include:\n  - |\n    a\n  - oci://x\n",
+        "include:\n- path: a\n- |\n  'tis text\n- oci://x\n",
+        "services:\n  a: {}\n--- {include: [oci://x]}\n",
     ] {
         assert_eq!(look(text), remote("oci://x"), "{text}");
     }
@@ -157,6 +160,12 @@ x-services:
     provider: x
 "#;
     assert_eq!(look(text), Ok(()));
+}
+
+#[test]
+fn a_quote_that_is_doubled_ends_nothing() {
+    let text = "services:\n  'it''s':\n    provider: {type: x}\n";
+    assert_eq!(look(text), Err(Invalid::Provider("it's".into())));
 }
 
 #[test]
