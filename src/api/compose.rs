@@ -13,7 +13,7 @@ use super::route::{Access, Agent, Desk, Follow, Outcome, Reply, Response, Route}
 use crate::audit::{self, Event, Record};
 use crate::auth::{Class, Mode, Principal};
 use crate::clock::Deadline;
-use crate::compose::{Job, OpenDoor, Order, Run, Telling, Unfit, Unready};
+use crate::compose::{last_line, Job, OpenDoor, Order, Run, Telling, Unfit, Unready};
 use crate::docker;
 use crate::http::{BodyError, Method, Request, Status};
 use crate::limits::{COMPOSE_BODY_BYTES_MAX, HELD_BODY_SECS, HELD_FREE_BYTES, QUEUE_SECS};
@@ -49,12 +49,14 @@ fn compose(desk: &mut Desk<'_>, ask: Permitted<Request<'_>>) -> Outcome {
     let order = match read(desk, &mut request)? {
         Ok(order) if order.has_no_end() && telling == Telling::Whole => {
             let why = format!("\"follow\" has no end that could be waited for: ask with Accept: {LINES}");
-            return Ok(refuse(desk, &by, order.operation.name(), order.stack.as_str(), &why));
+            record(desk.agent, operated(desk, &by, order.operation.name(), order.stack.as_str()), false);
+            return Ok(refused(telling, &why));
         }
         Ok(order) => order,
         Err(Unfit::Malformed(why)) => return Err(Failure::BadOrder(why)),
         Err(Unfit::Invalid { operation, stack, why }) => {
-            return Ok(refuse(desk, &by, &operation, &stack, &why.to_string()));
+            record(desk.agent, operated(desk, &by, &operation, &stack), false);
+            return Ok(refused(telling, &why.to_string()));
         }
     };
     let grant = by.grant();
@@ -65,7 +67,7 @@ fn compose(desk: &mut Desk<'_>, ask: Permitted<Request<'_>>) -> Outcome {
     let run = begin(desk, &by, order, telling, place)?;
     match telling {
         Telling::Whole => whole(run, &request),
-        Telling::Lines => Ok(lines(run)),
+        Telling::Lines => Ok(of_lines(Reply::Feed(Box::new(Lines { run, has_ended: false })))),
     }
 }
 
@@ -90,10 +92,12 @@ fn read(desk: &Desk<'_>, request: &mut Request<'_>) -> Result<Result<Order, Unfi
     Ok(order)
 }
 
-/// An order that is none: nothing was done, and it is recorded like one that failed.
-fn refuse(desk: &Desk<'_>, by: &Principal, operation: &str, stack: &str, why: &str) -> Response {
-    record(desk.agent, operated(desk, by, operation, stack), false);
-    Response::json(Status::OK, &Told { success: false, output: "", error: Some(why) })
+/// An order that is none: nothing was done.
+fn refused(telling: Telling, why: &str) -> Response {
+    match telling {
+        Telling::Whole => Response::json(Status::OK, &Told { success: false, output: "", error: Some(why) }),
+        Telling::Lines => of_lines(Reply::Bytes(last_line(false, Some(why), 0))),
+    }
 }
 
 fn begin(
@@ -161,12 +165,11 @@ fn whole(mut run: Run, request: &Request<'_>) -> Outcome {
     }
 }
 
-fn lines(run: Run) -> Response {
-    let mut response = Response::empty(Status::OK);
+fn of_lines(reply: Reply) -> Response {
+    let mut response = Response { reply, ..Response::empty(Status::OK) };
     response.fields.push("Content-Type", LINES.as_bytes());
     response.fields.push("Cache-Control", b"no-cache");
     response.fields.push("X-Accel-Buffering", b"no");
-    response.reply = Reply::Feed(Box::new(Lines { run, has_ended: false }));
     response
 }
 

@@ -27,6 +27,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub(crate) use order::{Order, Unfit};
+pub(crate) use output::last_line;
 pub(crate) use run::{Job, OpenDoor, Run, Telling};
 pub(crate) use tool::plugin_places;
 

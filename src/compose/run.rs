@@ -109,7 +109,7 @@ impl Run {
         }
         let table = Arc::new(Table { told: Shared::new(Told::default()) });
         let caller = Caller { table: Arc::clone(&table), bell: theirs };
-        Ok((Self { table, bell }, move || work(&shop, job, caller, place)))
+        Ok((Self { table, bell }, move || work(shop, job, caller, place)))
     }
 
     /// How it ended, once it has.
@@ -211,14 +211,16 @@ impl Drop for Finish {
     }
 }
 
-fn work(shop: &Workshop, job: Job, caller: Caller, place: Permit) {
+fn work(shop: Workshop, job: Job, caller: Caller, place: Permit) {
     let Job { mut order, telling, open_door, on_end } = job;
     let sink = match telling {
         Telling::Whole => Sink::Whole(Output::default()),
         Telling::Lines => Sink::Lines { lines: Lines::default(), omitted: 0 },
     };
     let mut finish = Finish { caller, on_end: Some(on_end), outcome: None, sink, place: Some(place) };
-    let done = perform(shop, &mut order, open_door, &mut finish);
+    let done = perform(&shop, &mut order, open_door, &mut finish);
+    // Nothing of it is in use any more when the caller is told.
+    drop(shop);
     let output = match &mut finish.sink {
         Sink::Whole(output) => std::mem::take(output).into_text(),
         Sink::Lines { lines, .. } => {

@@ -96,6 +96,11 @@ impl<'c> Body<'c> {
         if self.held.is_some() {
             return self.held_again(most);
         }
+        // What is announced to be too long need not be read to be known.
+        if matches!(self.framing, Framing::Length(length) if usize::try_from(length).map_or(true, |it| it > most))
+        {
+            return Err(BodyError::TooLarge(most));
+        }
         let (mut bytes, mut place) = (Vec::new(), None);
         loop {
             if deadline.passed() {

@@ -126,6 +126,18 @@ fn no_more_is_held_than_may_be() {
     assert!(matches!(body.hold(5, 5, Deadline::NEVER, &mut || None), Err(BodyError::TooLarge(5))));
 }
 
+#[test]
+fn a_length_beyond_the_limit_is_refused_before_a_byte_is_read() {
+    for length in [6, u64::MAX] {
+        let mut source = Pieces::new(&["hello", "!"]);
+        let mut body = Body::new(&mut source, Framing::Length(length), false);
+        assert!(matches!(body.hold(5, 5, Deadline::NEVER, &mut || None), Err(BodyError::TooLarge(5))));
+        assert_eq!(body.content(), b"");
+        body.look().unwrap();
+        assert_eq!(body.content(), b"", "nothing was received");
+    }
+}
+
 /// Reads a body of "hello" whose digest was announced, and what of it was given out.
 fn read_announced(pieces: &[&str], framing: Framing, digest: [u8; 32]) -> (Vec<u8>, bool) {
     let mut source = Pieces::new(pieces);
