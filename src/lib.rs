@@ -36,7 +36,7 @@
 //! | 3 | `net`: sockets that keep time · `audit`: the trail that proves itself |
 //! | 2 | `sys`: the operating system, safely · `http`: grammar · `threads` |
 //! | 1 | `secret` `log` `metrics` `permits` |
-//! | 0 | `limits` · `clock` · `exit` · `shared` |
+//! | 0 | `limits` · `clock` · `exit` · `shared` · `version` |
 //!
 //! Read in this order: this map, `api/mod.rs` (what it can do), `api/health.rs` (one endpoint
 //! whole), `limits.rs` (how much of everything), `run.rs` (how it lives and dies).
@@ -67,6 +67,7 @@ mod server;
 mod shared;
 mod sys;
 mod threads;
+mod version;
 
 #[cfg(fuzzing)]
 pub mod fuzzing;

@@ -28,6 +28,7 @@ use crate::sys::poll::{Watch, wait};
 use crate::sys::signals::{Signal, Signals};
 use crate::sys::sockets::raise_descriptor_limit;
 use crate::threads::{self, Resident};
+use crate::version::VERSION;
 
 /// Reads the configuration anew, files included.
 pub(crate) type Reread = fn() -> Result<Config, Vec<Problem>>;
@@ -64,7 +65,7 @@ struct House {
 fn start(config: Config) -> io::Result<House> {
     let Config { mode, docker, about, host, audit, audit_detail, recordings, compose, .. } = config;
     let name = if matches!(mode, Mode::Edge(_)) { "edge" } else { "standard" };
-    log::info("agent.starting", &[("version", text(&env!("CARGO_PKG_VERSION"))), ("mode", text(&name))]);
+    log::info("agent.starting", &[("version", text(&VERSION)), ("mode", text(&name))]);
     let (signals, every) = (Signals::catch()?, about.poll);
     let (docker, host) = (Arc::new(Docker::new(docker)), Arc::new(Host::new(host)));
     let (server, edge, allowed_origins) = match mode {
@@ -94,11 +95,7 @@ fn start(config: Config) -> io::Result<House> {
     }
     record(
         &agent,
-        Record {
-            version: Some(env!("CARGO_PKG_VERSION").to_owned()),
-            mode: Some(name),
-            ..Record::new(Event::Start)
-        },
+        Record { version: Some(VERSION.to_owned()), mode: Some(name), ..Record::new(Event::Start) },
     )?;
     let agent = Arc::new_cyclic(|me| {
         agent.me = me.clone();

@@ -18,6 +18,7 @@ use crate::http::pattern::captures;
 use crate::http::{Method, Request, Status};
 use crate::inventory::{Flat, News, Subscription};
 use crate::policy::Permitted;
+use crate::version::VERSION;
 
 macro_rules! routes {
     ($($path:literal $label:literal $class:ident $run:ident $about:literal;)+) => {
@@ -40,7 +41,7 @@ routes! {
 
 fn version(_: &mut Desk<'_>, _: Permitted<Request<'_>>) -> Outcome {
     let told = json!({
-        "agentVersion": env!("CARGO_PKG_VERSION"),
+        "agentVersion": VERSION,
         "protocolName": "lookout",
         "protocolVersion": "1.0",
         "adapter": "generic",

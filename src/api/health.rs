@@ -4,6 +4,7 @@ use super::route::{Access, Agent, Desk, Outcome, Response, Route};
 use super::tunnel::{Standing, Tunnel};
 use crate::clock;
 use crate::http::{Method, Request, Status};
+use crate::version::VERSION;
 
 pub(super) const ROUTES: &[Route] = &[
     Route {
@@ -109,7 +110,7 @@ fn health(
         live: true,
         ready: false,
         mode,
-        version: env!("CARGO_PKG_VERSION"),
+        version: VERSION,
         uptime_seconds: clock::now().saturating_duration_since(agent.started).as_secs_f64(),
         docker,
         controller,

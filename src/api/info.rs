@@ -11,6 +11,7 @@ use crate::clock;
 use crate::http::{Method, Request, Status};
 use crate::limits::JSON_ANSWER_BYTES_MAX;
 use crate::policy::Permitted;
+use crate::version::VERSION;
 
 pub(super) const ROUTES: &[Route] = &[Route {
     method: Method::Get,
@@ -43,7 +44,7 @@ fn info(desk: &mut Desk<'_>, ask: Permitted<Request<'_>>) -> Outcome {
         Adapter::Generic => &["containers", "logs", "version"],
     };
     let told = Info {
-        version: env!("CARGO_PKG_VERSION"),
+        version: VERSION,
         docker_version,
         mode: if desk.agent.tunnel.is_some() { "edge" } else { "standard" },
         uptime: span(clock::now().saturating_duration_since(desk.agent.started)),

@@ -13,6 +13,7 @@ use crate::metrics::{
 };
 use crate::policy::{Class, Permitted};
 use crate::threads;
+use crate::version::VERSION;
 
 pub(super) const ROUTES: &[Route] = &[
     Route {
@@ -61,7 +62,7 @@ fn write_agent(page: &mut Page, agent: &Agent) {
     let mut pools = agent.places();
     pools.push(Pool { name: "feeds", taken: agent.inventory.followers(), max: FEEDS_MAX });
     let now = Now {
-        version: env!("CARGO_PKG_VERSION"),
+        version: VERSION,
         uptime: clock::now().saturating_duration_since(agent.started),
         panics: threads::panics(),
         pools: &pools,

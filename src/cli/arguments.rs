@@ -7,7 +7,7 @@ use clap::{Arg, ArgAction, ArgMatches, Command};
 use super::{audit, doctor, keygen, policy, server_cert};
 
 pub(super) const NAME: &str = env!("CARGO_PKG_NAME");
-pub(super) const VERSION: &str = env!("CARGO_PKG_VERSION");
+pub(super) use crate::version::VERSION;
 
 /// What the command line asks for.
 #[derive(Debug, PartialEq, Eq)]

@@ -21,6 +21,7 @@ use crate::limits::{EDGE_DIAL_SECS, EDGE_PROBE_SECS, JSON_ANSWER_BYTES_MAX, PROB
 use crate::log::{self, number, text};
 use crate::metrics::Obstacle;
 use crate::net::Shutdown;
+use crate::version::VERSION;
 
 /// The controller's API for containers that ours is held against; only the first number counts.
 const COMPATIBLE: &str = "1.4.0";
@@ -154,7 +155,7 @@ impl Meeting<'_> {
             capabilities.extend(["dd:container-sync", "dd:logs"]);
         }
         let hello = Hello {
-            version: env!("CARGO_PKG_VERSION"),
+            version: VERSION,
             protocol: dialect.protocol,
             agent_id: about.id.as_deref().unwrap_or_default(),
             agent_name: &about.name,

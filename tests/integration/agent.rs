@@ -15,6 +15,8 @@ use crate::patience::until;
 /// The built binary.
 pub(crate) const BINARY: &str = env!("CARGO_BIN_EXE_lookout");
 
+/// What it calls itself: nobody tests a release before it is one.
+pub(crate) const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), "-dev");
 /// The credential of every agent started here.
 pub(crate) const TOKEN: &str = "integration-token-0123456789abcdef";
 

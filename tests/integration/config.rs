@@ -2,7 +2,7 @@
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::os::unix::net::UnixListener;
 
-use crate::agent::{Agent, Ended, TOKEN, free_port, run};
+use crate::agent::{Agent, Ended, TOKEN, VERSION, free_port, run};
 use crate::engine::{Engine, Home};
 
 /// Refused at start, with nothing bound.
@@ -97,6 +97,13 @@ fn version_needs_nothing() {
     let ended = run(&["version"], &[("PORT", "nonsense")]);
     assert_eq!((ended.code, ended.stderr.as_str()), (Some(0), ""), "{}", ended.words());
     assert!(ended.stdout.contains(env!("CARGO_PKG_VERSION")), "{}", ended.stdout);
+}
+
+#[test]
+fn a_build_that_is_no_release_says_so() {
+    for words in ["version", "--version"] {
+        assert_eq!(run(&[words], &[]).stdout.trim_start_matches("lookout ").trim_end(), VERSION, "{words}");
+    }
 }
 
 #[test]

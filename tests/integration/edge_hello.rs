@@ -5,7 +5,7 @@ use data_encoding::{BASE64, BASE64URL_NOPAD};
 use ed25519_dalek::{Signature, SigningKey};
 use serde_json::{Value, json};
 
-use crate::agent::{Agent, TOKEN};
+use crate::agent::{Agent, TOKEN, VERSION};
 use crate::controller::{Call, Controller};
 use crate::edge_world::{Edge, obliging, private_key, start, start_at};
 use crate::engine::Home;
@@ -81,7 +81,7 @@ fn a_hello_says_who_the_agent_is_and_is_signed_by_its_key() {
     let _agent = start(&controller, engine.path(), &more);
     let hello = controller.link().hello();
     for (name, value) in [
-        ("version", env!("CARGO_PKG_VERSION")),
+        ("version", VERSION),
         ("protocol", "lookout/1.0"),
         ("agentId", AGENT_ID),
         ("agentName", "web 1"),

@@ -1,7 +1,7 @@
 //! The generic API's routes: the version, and containers in the flat shape.
 use serde_json::{Value, json};
 
-use crate::agent::{Agent, TOKEN, request};
+use crate::agent::{Agent, TOKEN, VERSION, request};
 use crate::engine::{Engine, Home};
 use crate::fleet::{Fleet, id};
 use crate::signer::{Draft, Signer, agent as signed_agent, file, head};
@@ -23,7 +23,7 @@ fn get(agent: &Agent, path: &str) -> Value {
 fn the_version_names_the_agent_and_its_protocol() {
     let engine = Fleet::of(&[]).engine();
     let expected = json!({
-        "agentVersion": env!("CARGO_PKG_VERSION"), "protocolName": "lookout", "protocolVersion": "1.0",
+        "agentVersion": VERSION, "protocolName": "lookout", "protocolVersion": "1.0",
         "adapter": "generic",
     });
     assert_eq!(get(&start(&engine, &[]), "/api/v1/version"), expected);

@@ -1,6 +1,7 @@
 //! A token of which the agent knows only the hash: made by the binary itself, and checked in a burst.
 use std::io::Write;
 use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
 use crate::agent::{Agent, BINARY, Ended, TOKEN, run};
@@ -125,6 +126,31 @@ fn twenty_different_wrong_tokens_cost_the_right_one_nothing() {
     for (is_right, status) in statuses {
         assert_eq!(status, if is_right { 200 } else { 401 });
     }
+}
+
+#[test]
+fn what_needs_no_derivation_is_not_held_up_by_a_queue_of_them() {
+    let (engine, hash) = (Engine::obliging(), hash());
+    let older = "an-older-secret-0123456789abcdef";
+    let agent = agent(&engine, &[("TOKEN_HASH", &hash), ("DD_AGENT_SECRET", older)]);
+    let left = AtomicUsize::new(24);
+    thread::scope(|scope| {
+        for number in 0..24 {
+            let (agent, left) = (&agent, &left);
+            scope.spawn(move || {
+                let from =
+                    format!("X-Forwarded-For: 10.0.1.{number}\r\nAuthorization: Bearer wrong-{number}\r\n");
+                assert_eq!(agent.ask(head("GET /a", &from)).status(), 401);
+                left.fetch_sub(1, Ordering::SeqCst);
+            });
+        }
+        let mut asked = 0;
+        while left.load(Ordering::SeqCst) > 0 {
+            assert_eq!(agent.ask(bearer(older)).status(), 200);
+            asked += 1;
+        }
+        assert!(asked > 0, "the queue was over before anybody asked");
+    });
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! What the agent says of itself to its operator's tools.
 use serde_json::{Value, json};
 
-use crate::agent::{Agent, request};
+use crate::agent::{Agent, VERSION, request};
 use crate::engine::Home;
 use crate::fleet::Fleet;
 use crate::signer::head;
@@ -31,7 +31,7 @@ fn it_names_itself_its_engine_and_what_it_can_do() {
             "version",
         ];
         assert_eq!(members, expected);
-        assert_eq!(told["version"], env!("CARGO_PKG_VERSION"));
+        assert_eq!(told["version"], VERSION);
         assert_eq!(told["dockerVersion"], "20.10.24");
         assert_eq!((&told["agentName"], &told["agentId"]), (&json!("here"), &json!("agent-1")));
         assert_eq!(told["mode"], "standard");
@@ -46,7 +46,7 @@ fn without_an_engine_only_the_engines_version_is_unknown() {
     let agent = Agent::start_at(&home.path("docker.sock"), &[]);
     let told = info(&agent);
     assert_eq!(told["dockerVersion"], "unknown");
-    assert_eq!(told["version"], env!("CARGO_PKG_VERSION"));
+    assert_eq!(told["version"], VERSION);
 }
 
 #[test]

@@ -3,7 +3,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
-use crate::agent::{Agent, TOKEN, request};
+use crate::agent::{Agent, TOKEN, VERSION, request};
 use crate::engine::{Engine, Home, Visit};
 use crate::exposition::Checked;
 use crate::message::Message;
@@ -152,7 +152,7 @@ fn a_page_tells_every_container_by_its_state_and_what_the_running_ones_use() {
         expect(&page, &format!("{name}{labels}"), number);
         assert_eq!(page.family(name).len(), 2, "{name}");
     }
-    expect(&page, &format!("lookout_build_info{{version=\"{}\"}}", env!("CARGO_PKG_VERSION")), 1.0);
+    expect(&page, &format!("lookout_build_info{{version=\"{}\"}}", VERSION), 1.0);
     assert!(page.number("process_resident_memory_bytes") > 100_000.0);
     assert!(page.number("lookout_host_memory_total_bytes") > page.number("process_resident_memory_bytes"));
     assert_eq!(asked.counts(), (1, 7), "those that do not run are not asked about");

@@ -155,6 +155,29 @@ fn a_token_in_a_file_is_rotated() {
 }
 
 #[test]
+fn while_one_token_takes_the_place_of_another_both_are_good() {
+    let (home, engine) = (Home::new(), Engine::obliging());
+    let next = "the-next-token-0123456789abcdef";
+    let (path, beside) =
+        (file(&home, "token", TOKEN), file(&home, "beside", "a-secret-that-nobody-uses-0123456"));
+    let socket = engine.path().to_str().unwrap();
+    let agent = Agent::start_alone(&[
+        ("TOKEN_FILE", &path),
+        ("DD_AGENT_SECRET_FILE", &beside),
+        ("DOCKER_SOCKET", socket),
+    ]);
+    let status = |token: &str| agent.ask(request("GET /a", "").replace(TOKEN, token)).status();
+    assert_eq!((status(TOKEN), status(next)), (200, 401));
+    fs::write(&beside, next).unwrap();
+    reload(&agent);
+    assert_eq!((status(TOKEN), status(next)), (200, 200), "clients change over one by one");
+    fs::write(&path, next).unwrap();
+    fs::write(&beside, "a-secret-that-nobody-uses-0123456").unwrap();
+    reload(&agent);
+    assert_eq!((status(TOKEN), status(next)), (401, 200));
+}
+
+#[test]
 fn a_bad_file_changes_nothing_at_all() {
     let (home, engine) = (Home::new(), Engine::obliging());
     let (first, second) = (Signer::new(1), Signer::new(2));

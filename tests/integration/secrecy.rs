@@ -1,6 +1,12 @@
 //! What is never written down: credentials, bodies, query strings, in any log at any level.
+use std::fs;
+use std::os::unix::fs::FileExt;
+
+use sha2::{Digest, Sha256};
+
 use crate::agent::{Agent, TOKEN, request, request_with};
 use crate::engine::{Engine, Home, OK};
+use crate::signer::file;
 
 const SECRETS: &[&str] = &[
     TOKEN,
@@ -143,4 +149,31 @@ fn balanced(line: &str) -> bool {
         }
     }
     false
+}
+
+/// Whether a process holds these bytes anywhere that can be written to.
+fn holds(pid: u32, wanted: &[u8]) -> bool {
+    let maps = fs::read_to_string(format!("/proc/{pid}/maps")).unwrap();
+    let memory = fs::File::open(format!("/proc/{pid}/mem")).unwrap();
+    let writable =
+        maps.lines().filter(|line| line.split(' ').nth(1).is_some_and(|mode| mode.starts_with("rw")));
+    writable.into_iter().any(|line| {
+        let (from, to) = line.split(' ').next().unwrap().split_once('-').unwrap();
+        let number = |text: &str| u64::from_str_radix(text, 16).unwrap();
+        let mut bytes = vec![0; usize::try_from(number(to) - number(from)).unwrap()];
+        // Some pages cannot be read by anybody.
+        memory.read_exact_at(&mut bytes, number(from)).is_ok()
+            && bytes.windows(wanted.len()).any(|window| window == wanted)
+    })
+}
+
+#[test]
+fn of_a_token_only_its_digest_stays_in_memory() {
+    let (home, engine) = (Home::new(), engine());
+    let token = "a-token-that-nobody-presents-0123456789";
+    let path = file(&home, "token", token);
+    let socket = engine.path().to_str().unwrap();
+    let agent = Agent::start_alone(&[("TOKEN_FILE", &path), ("DOCKER_SOCKET", socket)]);
+    assert!(holds(agent.pid(), &Sha256::digest(token)), "what is looked for would be found");
+    assert!(!holds(agent.pid(), token.as_bytes()), "the token itself is still there");
 }

@@ -1,8 +1,11 @@
 //! The end: what is under way is finished, what is quiet is ended, and nobody waits longer than he must.
 use std::net::{Ipv4Addr, TcpStream};
+use std::os::unix::process::ExitStatusExt;
+use std::process::{Command, Stdio};
+use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::agent::{Agent, request};
+use crate::agent::{Agent, BINARY, TOKEN, free_port, request, signal};
 use crate::client::Client;
 use crate::engine::{Engine, Home, OK, Record};
 use crate::message::Length;
@@ -195,4 +198,23 @@ fn hup_is_harmless() {
     gate.open();
     assert_eq!(half.body(head.length()).unwrap(), b"the whole");
     agent.stop();
+}
+
+#[test]
+fn term_ends_the_agent_however_early_it_comes() {
+    let home = Home::new();
+    let socket = home.path("docker.sock");
+    for step in 0..40_u32 {
+        let port = free_port().to_string();
+        let variables = [("TOKEN", TOKEN), ("BIND_ADDRESS", "127.0.0.1"), ("PORT", port.as_str())];
+        let mut command = Command::new(BINARY);
+        command.env_clear().envs(variables).env("DOCKER_SOCKET", &socket);
+        let mut agent = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        // From before it is the agent to when it serves.
+        thread::sleep(Duration::from_micros(500) * step);
+        signal(agent.id(), "TERM");
+        let ended = until("it ends", || agent.try_wait().unwrap());
+        // Before it listens to signals, the kernel ends it.
+        assert!(ended.code() == Some(0) || ended.signal() == Some(15), "{step}: {ended}");
+    }
 }

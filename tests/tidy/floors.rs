@@ -5,7 +5,7 @@ use crate::source::{Piece, code};
 /// The rooms of `src/`, lowest floor first. A room may use rooms of lower floors, never its own or a higher one.
 const FLOORS: &[&[&str]] = &[
     // The clock lies below the log, which stamps its lines, and the permits, which are waited for.
-    &["limits", "clock", "exit", "shared"],
+    &["limits", "clock", "exit", "shared", "version"],
     &["names", "secret", "log", "metrics", "permits"],
     &["sys", "http", "threads"],
     &["net", "audit"],

@@ -21,6 +21,7 @@ use crate::http::{Method, Request, Status};
 use crate::inventory::{Entry, Nested, State, Telling, WATCHER, is_watched, own_architecture};
 use crate::log;
 use crate::policy::Permitted;
+use crate::version::VERSION;
 use feed::Feed;
 
 macro_rules! routes {
@@ -170,7 +171,7 @@ fn acknowledgement(agent: &Agent, entries: &[Arc<Entry>]) -> Value {
     let running = entries.iter().filter(|entry| entry.container.state == State::Running).count();
     let images: HashSet<_> = entries.iter().map(|entry| &entry.container.image_id).collect();
     json!({
-        "version": env!("CARGO_PKG_VERSION"),
+        "version": VERSION,
         "os": std::env::consts::OS,
         "arch": own_architecture(),
         "cpus": std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
