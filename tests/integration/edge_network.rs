@@ -29,10 +29,10 @@ const PORT: u16 = 8080;
 
 /// A network namespace, which lasts as long as this: even where the test is killed, its holder reads the end of
 /// its input.
-struct Space(Child);
+pub(crate) struct Space(Child);
 
 impl Space {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let mut command = tool("unshare");
         command.args(["--net", "--", "sh", "-c", "echo ready; read end"]);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::inherit());
@@ -46,7 +46,7 @@ impl Space {
     }
 
     /// What stands before a command line that is to run in it.
-    fn prefix(&self) -> [String; 2] {
+    pub(crate) fn prefix(&self) -> [String; 2] {
         ["nsenter".to_owned(), format!("--net=/proc/{}/ns/net", self.0.id())]
     }
 
@@ -58,13 +58,13 @@ impl Space {
     }
 
     /// Runs a command to its end: what it printed, or its complaint.
-    fn try_run(&self, line: &str) -> Result<String, String> {
+    pub(crate) fn try_run(&self, line: &str) -> Result<String, String> {
         let done = self.command(line).output().expect("nsenter starts: run scripts/setup");
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         if done.status.success() { Ok(text(&done.stdout)) } else { Err(text(&done.stderr)) }
     }
 
-    fn run(&self, line: &str) -> String {
+    pub(crate) fn run(&self, line: &str) -> String {
         self.try_run(line).unwrap_or_else(|why| panic!("{line}: {why}; run scripts/setup"))
     }
 }

@@ -66,6 +66,7 @@ mod compose_life;
 mod compose_orders;
 mod compose_output;
 mod config;
+mod contacts;
 mod container_logs;
 mod delivery;
 mod departures;
