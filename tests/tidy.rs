@@ -6,14 +6,22 @@
     reason = "these are tests; a panic is a finding"
 )]
 
+#[path = "tidy/commands.rs"]
+mod commands;
 #[path = "tidy/floors.rs"]
 mod floors;
 #[path = "tidy/ledger.rs"]
 mod ledger;
+#[path = "tidy/links.rs"]
+mod links;
 #[path = "tidy/locks.rs"]
 mod locks;
+#[path = "tidy/manifests.rs"]
+mod manifests;
 #[path = "tidy/places.rs"]
 mod places;
+#[path = "tidy/promises.rs"]
+mod promises;
 #[path = "tidy/scripts.rs"]
 mod scripts;
 #[path = "tidy/shape.rs"]
@@ -24,6 +32,10 @@ mod source;
 mod tables;
 #[path = "tidy/tree.rs"]
 mod tree;
+#[path = "tidy/workflows.rs"]
+mod workflows;
+#[path = "tidy/yaml.rs"]
+mod yaml;
 
 use std::fs;
 
@@ -42,7 +54,7 @@ fn in_src(file: &File) -> bool {
 }
 
 fn is_check_or_workflow(file: &File) -> bool {
-    let checks = ["scripts/check", "scripts/test", "scripts/fuzz", ".ci/run"];
+    let checks = ["scripts/check", "scripts/test", "scripts/fuzz", "scripts/lint", ".ci/run"];
     checks.contains(&file.path.as_str()) || file.path.starts_with(".github/workflows/")
 }
 
@@ -195,4 +207,71 @@ fn examples_of_edge_mode_publish_no_port() {
         }
     }
     assert!(found > 0, "there is an example of edge mode");
+}
+
+fn is_document(file: &File) -> bool {
+    file.path.ends_with(".md")
+}
+
+fn is_there(path: &str) -> bool {
+    tree::root().join(path).exists()
+}
+
+#[test]
+fn links_of_documents_lead_somewhere() {
+    hold(|path, text| links::broken(path, text, read, is_there), is_document);
+}
+
+#[test]
+fn documents_show_only_commands_that_exist() {
+    let known = commands::Known {
+        arguments: &read("src/cli/arguments.rs").unwrap(),
+        variables: &read("src/config/variables.rs").unwrap(),
+        manifest: &read("Cargo.toml").unwrap(),
+    };
+    hold(|path, text| commands::unknown(path, text, &known, is_there), is_document);
+}
+
+/// The guides whose commands are followed by tests/real/recipes.rs.
+#[test]
+fn guides_say_of_each_block_whether_a_test_runs_it() {
+    let guides = ["README.md", "examples/README.md", "docs/operations.md", "docs/migrating.md"];
+    hold(commands::unmarked, |file| guides.contains(&file.path.as_str()));
+}
+
+#[test]
+fn documents_promise_nothing_that_nobody_can_keep() {
+    hold(promises::too_much, is_document);
+}
+
+#[test]
+fn holes_are_reported_in_private_and_every_boundary_has_its_tests() {
+    let wrong = promises::missing_of_security(&read("SECURITY.md").unwrap());
+    assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
+}
+
+#[test]
+fn flaws_that_are_cited_were_looked_up() {
+    let table = read("docs/security-model.md").unwrap();
+    hold(
+        |path, text| promises::not_looked_up(path, text, &table),
+        |file| is_document(file) || file.path.starts_with("src/") || file.path.starts_with("tests/"),
+    );
+}
+
+#[test]
+fn documents_and_examples_name_the_version_that_this_is() {
+    let rule = |path: &str, text: &str| promises::other_versions(path, text, env!("CARGO_PKG_VERSION"));
+    hold(rule, |file| is_document(file) || file.path.starts_with("examples/"));
+}
+
+#[test]
+fn examples_grant_the_agent_what_it_needs_and_no_more() {
+    let is_example = |file: &File| file.path.starts_with("examples/") && file.path.ends_with(".yml");
+    hold(manifests::too_much, is_example);
+    let agents: usize =
+        tree::files().iter().filter(|file| is_example(file)).map(|file| manifests::agents(&file.text)).sum();
+    assert!(agents >= 6, "{agents} examples start an agent");
+    let variables = read("src/config/variables.rs").unwrap();
+    hold(|path, text| manifests::unknown_settings(path, text, &variables), is_example);
 }

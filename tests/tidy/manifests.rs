@@ -29,6 +29,25 @@ pub(crate) fn too_much(path: &str, text: &str) -> Vec<String> {
     wrong
 }
 
+/// Settings of an agent that nothing reads: a variable that is misspelt is no setting at all.
+pub(crate) fn unknown_settings(path: &str, text: &str, variables: &str) -> Vec<String> {
+    let documents = yaml::documents(text).unwrap_or_default();
+    let mut names = Vec::new();
+    for document in &documents {
+        let services = document["services"].as_object().into_iter().flatten();
+        let ours = services.filter(|(_, service)| is_ours(&service["image"]));
+        names.extend(ours.flat_map(|(_, service)| {
+            service["environment"].as_object().into_iter().flat_map(|all| all.keys().cloned())
+        }));
+        let containers = document.pointer("/spec/template/spec/containers").and_then(Value::as_array);
+        let settings =
+            containers.into_iter().flatten().filter_map(|container| container["env"].as_array()).flatten();
+        names.extend(settings.filter_map(|setting| setting["name"].as_str()).map(str::to_owned));
+    }
+    let unknown = names.iter().filter(|name| !variables.contains(&format!("        {name}: ")));
+    unknown.map(|name| format!("{path}: there is no variable {name}")).collect()
+}
+
 /// How many agents an example starts.
 pub(crate) fn agents(text: &str) -> usize {
     text.matches(&format!("image: {OURS}:")).count()
@@ -114,5 +133,14 @@ fn an_example_that_grants_more_is_found() {
         ),
     ] {
         assert_eq!(too_much("x.yml", &good.replace(from, to)).len(), 1, "{from}");
+    }
+}
+
+#[test]
+fn a_setting_that_is_not_there_is_found() {
+    let service = "services:\n  lookout:\n    image: ghcr.io/OWNER/lookout:1\n    environment:\n      PORT: \"1\"\n      PROT: \"1\"\n";
+    let pod = "spec:\n  template:\n    spec:\n      containers:\n        - name: x\n          env:\n            - name: PROT\n";
+    for text in [service, pod] {
+        assert_eq!(unknown_settings("x.yml", text, "        PORT: Plain").len(), 1, "{text}");
     }
 }

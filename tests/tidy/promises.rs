@@ -83,6 +83,8 @@ pub(crate) fn other_versions(path: &str, text: &str, ours: &str) -> Vec<String> 
                 let rest = &line[at + mark.len()..];
                 let end = rest.find(|sign: char| !sign.is_ascii_alphanumeric() && !".-".contains(sign));
                 let version = rest[..end.unwrap_or(rest.len())].trim_end_matches('.');
+                // The image that runs stacks has a tag of its own.
+                let version = version.strip_suffix("-compose").unwrap_or(version);
                 if version.starts_with(|sign: char| sign.is_ascii_digit()) && version != ours {
                     wrong.push(format!("{path}:{}: this is {ours}, not {version}", number + 1));
                 }
@@ -90,6 +92,34 @@ pub(crate) fn other_versions(path: &str, text: &str, ours: &str) -> Vec<String> 
         }
     }
     wrong
+}
+
+/// Published flaws that a file cites and that the table of them does not have.
+pub(crate) fn not_looked_up(path: &str, text: &str, table: &str) -> Vec<String> {
+    let mark = concat!("CVE", "-2");
+    let mut wrong = Vec::new();
+    for (number, line) in text.lines().enumerate() {
+        for (at, _) in line.match_indices(mark) {
+            let rest = &line[at..];
+            let end = rest[mark.len()..].find(|sign: char| !sign.is_ascii_digit() && sign != '-');
+            let cited = &rest[..end.map_or(rest.len(), |end| end + mark.len())];
+            if !table.contains(&format!("| {cited} |")) {
+                wrong.push(format!("{path}:{}: {cited} is not in docs/security-model.md", number + 1));
+            }
+        }
+    }
+    wrong
+}
+
+#[test]
+fn a_flaw_that_nobody_looked_up_is_found() {
+    let cited = concat!("(CVE", "-2020-12345)");
+    assert_eq!(not_looked_up("x.md", cited, "").len(), 1);
+    assert_eq!(not_looked_up("x.md", cited, &format!("| {} | x |", cited.trim_matches(['(', ')']))).len(), 0);
+    assert_eq!(
+        not_looked_up("x.md", cited, &format!("| {}6 | x |", cited.trim_matches(['(', ')']))).len(),
+        1
+    );
 }
 
 #[test]
@@ -122,6 +152,7 @@ fn another_version_is_found() {
     assert_eq!(other_versions("x.md", "{\"version\":\"0.2.0\"}", "0.1.0").len(), 1);
     for good in [
         "image: ghcr.io/OWNER/lookout:0.1.0",
+        "image: ghcr.io/OWNER/lookout:0.1.0-compose",
         "lookout:latest",
         "{\"version\":\"0.1.0\",",
         "ghcr.io/OWNER/lookout:VERSION",

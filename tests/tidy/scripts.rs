@@ -39,7 +39,7 @@ pub(crate) fn unlocked(path: &str, text: &str) -> Vec<String> {
 }
 
 /// The lines that are no comments, each with its number; a line that goes on is joined with the next.
-fn commands(text: &str) -> Vec<(usize, String)> {
+pub(crate) fn commands(text: &str) -> Vec<(usize, String)> {
     let mut out: Vec<(usize, String)> = Vec::new();
     let mut goes_on = false;
     for (number, line) in text.lines().enumerate() {
