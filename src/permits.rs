@@ -56,11 +56,6 @@ impl Permits {
         *self.0.lock()
     }
 
-    /// Nobody else knows of these places.
-    pub(crate) fn is_forgotten(&self) -> bool {
-        Arc::strong_count(&self.0) == 1
-    }
-
     /// How many places there are.
     pub(crate) fn max(&self) -> usize {
         self.0.max

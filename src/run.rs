@@ -279,8 +279,9 @@ impl House {
         if returned { ExitCode::SUCCESS } else { ExitCode::from(SOFTWARE) }
     }
 
-    /// The last record, and the signature under all of them.
+    /// What compose left, the last record, and the signature under all of them.
     fn end_trail(&self) {
+        self.agent.compose.close();
         // Its failure is in the log, and there is nobody else to tell.
         let _ = self.agent.trail.write(Record::new(Event::Stop));
         self.agent.trail.checkpoint();

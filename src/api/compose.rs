@@ -17,7 +17,6 @@ use crate::compose::{last_line, Job, OpenDoor, Order, Run, Telling, Unfit, Unrea
 use crate::docker;
 use crate::http::{BodyError, Method, Request, Status};
 use crate::limits::{COMPOSE_BODY_BYTES_MAX, HELD_BODY_SECS, HELD_FREE_BYTES, QUEUE_SECS};
-use crate::permits::Permit;
 use crate::policy::{Denial, Permitted, Refused};
 use crate::sys::poll::{Watch, wait};
 
@@ -44,7 +43,7 @@ struct Told<'t> {
 
 fn compose(desk: &mut Desk<'_>, ask: Permitted<Request<'_>>) -> Outcome {
     let (mut request, by) = ask.into_parts();
-    let place = desk.agent.compose.take_place(by.grant().is_everything())?;
+    desk.agent.compose.check(by.grant().is_everything())?;
     let telling = if desk.can_follow { telling(&request) } else { Telling::Whole };
     let order = match read(desk, &mut request)? {
         Ok(order) if order.has_no_end() && telling == Telling::Whole => {
@@ -59,12 +58,8 @@ fn compose(desk: &mut Desk<'_>, ask: Permitted<Request<'_>>) -> Outcome {
             return Ok(refused(telling, &why.to_string()));
         }
     };
-    let grant = by.grant();
-    if order.builds() && !grant.has(Class::Build) && grant.mode == Mode::Enforce {
-        // Left to itself, compose would fetch a builder of its own, and fail with that.
-        return Err(Denial { by, why: Refused::Class(Class::Build) }.into());
-    }
-    let run = begin(desk, &by, order, telling, place)?;
+    let refused = operated(desk, &by, order.operation.name(), order.stack.as_str());
+    let run = begin(desk, by, order, telling).inspect_err(|_| record(desk.agent, refused, false))?;
     match telling {
         Telling::Whole => whole(run, &request),
         Telling::Lines => Ok(of_lines(Reply::Feed(Box::new(Lines { run, has_ended: false })))),
@@ -100,17 +95,17 @@ fn refused(telling: Telling, why: &str) -> Response {
     }
 }
 
-fn begin(
-    desk: &Desk<'_>,
-    by: &Principal,
-    order: Order,
-    telling: Telling,
-    place: Permit,
-) -> Result<Run, Failure> {
-    let agent = desk.agent.me.upgrade().ok_or(Unready::Busy)?;
-    let record_of = operated(desk, by, order.operation.name(), order.stack.as_str());
+fn begin(desk: &Desk<'_>, by: Principal, order: Order, telling: Telling) -> Result<Run, Failure> {
+    let grant = by.grant();
+    if order.builds() && !grant.has(Class::Build) && grant.mode == Mode::Enforce {
+        // Left to itself, compose would fetch a builder of its own, and fail with that.
+        return Err(Denial { by, why: Refused::Class(Class::Build) }.into());
+    }
+    let gone = || Unready::Failed(std::io::ErrorKind::NotConnected.into());
+    let agent = desk.agent.me.upgrade().ok_or_else(gone)?;
+    let record_of = operated(desk, &by, order.operation.name(), order.stack.as_str());
     let caller = Caller {
-        gate: desk.gate.for_errand(by.clone()),
+        gate: desk.gate.for_errand(by),
         peer: desk.peer,
         actor: actor(desk),
         request_id: desk.request_id.clone(),
@@ -121,7 +116,7 @@ fn begin(
         None => Err(std::io::ErrorKind::Unsupported.into()),
     });
     let on_end = Box::new(move |succeeded| record(&agent, record_of, succeeded));
-    Ok(desk.agent.compose.begin(Job { order, telling, open_door, on_end }, place)?)
+    Ok(desk.agent.compose.begin(Job { order, telling, open_door, on_end })?)
 }
 
 fn actor(desk: &Desk<'_>) -> String {
@@ -186,6 +181,10 @@ impl Follow for Lines {
 
     fn has_ended(&self) -> bool {
         self.has_ended
+    }
+
+    fn will_end(&self) -> bool {
+        true
     }
 
     /// A value that says nothing.

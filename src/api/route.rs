@@ -281,6 +281,11 @@ pub(crate) trait Follow: AsFd + Send {
         false
     }
 
+    /// Whether it comes to an end by itself, also where the agent ends.
+    fn will_end(&self) -> bool {
+        false
+    }
+
     /// What to tell now and then where there is nothing.
     fn sign_of_life(&self) -> &'static [u8] {
         b": heartbeat\n\n"

@@ -8,12 +8,19 @@ use crate::sys::landlock::{Right, Ruleset};
 
 /// Libraries, certificates and names of hosts. Nothing of it is anybody's secret.
 const READABLE: &[&str] = &[
-    "/usr",
     "/lib",
     "/lib32",
     "/lib64",
-    "/bin",
-    "/sbin",
+    "/usr/bin",
+    "/usr/lib",
+    "/usr/lib32",
+    "/usr/lib64",
+    "/usr/libexec",
+    "/usr/libx32",
+    "/usr/share",
+    "/usr/local/bin",
+    "/usr/local/lib",
+    "/usr/local/libexec",
     "/nix/store",
     "/gnu/store",
     "/etc/alternatives",
@@ -24,13 +31,14 @@ const READABLE: &[&str] = &[
     "/etc/localtime",
     "/etc/mime.types",
     "/etc/nsswitch.conf",
-    "/etc/pki/ca-trust",
-    "/etc/pki/tls",
+    "/etc/pki/ca-trust/extracted",
+    "/etc/pki/tls/certs",
     "/etc/resolv.conf",
     "/etc/ssl/certs",
     "/etc/ssl/openssl.cnf",
 ];
-const DEVICES: &[&str] = &["/dev/null", "/dev/random", "/dev/urandom", "/dev/zero"];
+/// The one device: others have no end, and a program that reads a file of variables reads to its end.
+const NOTHING: &str = "/dev/null";
 
 /// Rules under which a program of these files may read one stack, and own one private directory; `None` where the
 /// kernel cannot enforce any.
@@ -44,9 +52,7 @@ pub(super) fn rules(
     for place in READABLE {
         rules.give(Right::Read, Path::new(place))?;
     }
-    for device in DEVICES {
-        rules.give(Right::Device, Path::new(device))?;
-    }
+    rules.give(Right::Device, Path::new(NOTHING))?;
     for program in executes {
         rules.give(Right::Execute, program)?;
     }

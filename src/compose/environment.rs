@@ -7,13 +7,13 @@ use super::order::Invalid;
 use crate::limits::{COMPOSE_ENV_KEY_BYTES_MAX, COMPOSE_ENV_VALUE_BYTES_MAX};
 use crate::secret::Secret;
 
-/// The interpreter's own variables have no such beginning, and what others call so does no harm.
+/// What steers the interpreter has no such beginning; what has it names other things, or changes only how it runs.
 const PYTHON_OF_OTHERS: &str = "PYTHON_";
 /// What begins so, in any case, steers the loader, an interpreter, or the programs that compose is made of.
 const DENIED_PREFIXES: [&str; 10] =
     ["LD_", "DYLD_", "DOCKER_", "COMPOSE_", "BUILDX_", "BUILDKIT_", "GIT_SSH", "SSH_", "OTEL_", "PYTHON"];
 /// What these steer, in any case, is where programs, files, certificates and the way out are found.
-const DENIED: [&str; 30] = [
+const DENIED: [&str; 31] = [
     "PATH",
     "HOME",
     "SHELL",
@@ -23,6 +23,7 @@ const DENIED: [&str; 30] = [
     "IFS",
     "TMPDIR",
     "GODEBUG",
+    "KUBECONFIG",
     "HTTP_PROXY",
     "HTTPS_PROXY",
     "ALL_PROXY",
@@ -46,12 +47,35 @@ const DENIED: [&str; 30] = [
     "RESOLV_HOST_CONF",
     "TZDIR",
 ];
+/// What begins so in a file of variables, in any case: such a file is read by compose itself, which may take over more
+/// of it than it should. Names that are set for every program are not among them, as those win.
+const DENIED_IN_FILES: [&str; 12] = [
+    "LD_",
+    "DYLD_",
+    "BUILDX_",
+    "BUILDKIT_",
+    "COMPOSE_ENV_FILES",
+    "DOCKER_CLI_",
+    "GODEBUG",
+    "OTEL_",
+    "SSL_CERT_",
+    "HTTP_PROXY",
+    "HTTPS_PROXY",
+    "ALL_PROXY",
+];
 /// Where the programs are that a compose program may start.
 pub(super) const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 /// What a program is told beside its places. It speaks to no terminal, fetches no file of a stack from
 /// elsewhere, and the first generation builds by itself instead of starting `docker`.
-const SETTINGS: [(&str, &str); 9] = [
-    // Set, so that no file of a stack says where to send traces.
+const SETTINGS: [(&str, &str); 16] = [
+    // Set, so that no file of a stack sets them: older programs take over whatever such a file says.
+    ("BUILDKIT_HOST", ""),
+    ("BUILDX_BUILDER", ""),
+    ("DOCKER_CERT_PATH", ""),
+    ("DOCKER_CONTEXT", ""),
+    ("DOCKER_TLS_VERIFY", ""),
+    ("KUBECONFIG", ""),
+    ("SSH_AUTH_SOCK", ""),
     ("OTEL_EXPORTER_OTLP_ENDPOINT", ""),
     ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", ""),
     ("OTEL_TRACES_EXPORTER", "none"),
@@ -76,16 +100,20 @@ impl EnvKey {
         if !starts || !goes_on || text.len() > COMPOSE_ENV_KEY_BYTES_MAX {
             return Err(Invalid::EnvKey(text.to_owned()));
         }
-        let upper = text.to_ascii_uppercase();
-        let is_denied = DENIED.contains(&upper.as_str())
-            || DENIED_PREFIXES.iter().any(|prefix| upper.starts_with(prefix))
-                && !upper.starts_with(PYTHON_OF_OTHERS);
-        if is_denied { Err(Invalid::EnvDenied(text.to_owned())) } else { Ok(Self(text.to_owned())) }
+        if is_denied(text) { Err(Invalid::EnvDenied(text.to_owned())) } else { Ok(Self(text.to_owned())) }
     }
 
     pub(crate) fn as_str(&self) -> &str {
         &self.0
     }
+}
+
+/// Whether a variable of this name changes how a program works.
+fn is_denied(name: &str) -> bool {
+    let upper = name.to_ascii_uppercase();
+    DENIED.contains(&upper.as_str())
+        || DENIED_PREFIXES.iter().any(|prefix| upper.starts_with(prefix))
+            && !upper.starts_with(PYTHON_OF_OTHERS)
 }
 
 /// A variable's value: one line of text. It may be a password.
@@ -179,10 +207,38 @@ fn is_same_without_quotes(value: &str) -> bool {
     !begins && !ends && !may_end_early && !value.contains('$') && !value.contains(char::is_control)
 }
 
+/// Looks at a file of variables that somebody wrote. Every reader takes a name as it stands, before `=` or `:`,
+/// wherever in a line it finds one; so does this, inside of values, too.
+pub(crate) fn look(text: &[u8]) -> Result<(), Invalid> {
+    // What `env_file` wrote holds one name in each line, which was looked at before.
+    let lines = text.strip_suffix(b"\n").unwrap_or(text).split(|&byte| byte == b'\n');
+    if lines.into_iter().all(|line| line_of_ours(line).is_some()) {
+        return Ok(());
+    }
+    let is_part = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'_';
+    let mut rest = text;
+    while let Some(start) = rest.iter().position(is_part) {
+        let word = rest.get(start..).unwrap_or_default();
+        let end = word.iter().position(|byte| !is_part(byte)).unwrap_or(word.len());
+        let (name, after) = word.split_at(end);
+        let sign = after.iter().find(|byte| !matches!(byte, b' ' | b'\t' | 0x0b | 0x0c));
+        let upper = name.to_ascii_uppercase();
+        let is_denied = DENIED_IN_FILES.iter().any(|denied| upper.starts_with(denied.as_bytes()));
+        if matches!(sign, Some(b'=' | b':')) && is_denied {
+            return Err(Invalid::EnvDenied(String::from_utf8_lossy(name).into_owned()));
+        }
+        rest = after;
+    }
+    Ok(())
+}
+
 /// What `env_file` wrote. Lines that it would not have written so are somebody else's, and left out.
 pub(crate) fn read_back(bytes: &[u8]) -> Vec<(EnvKey, EnvValue)> {
-    let lines = bytes.split(|&byte| byte == b'\n').filter_map(|line| std::str::from_utf8(line).ok());
-    lines.filter_map(read_line).collect()
+    bytes.split(|&byte| byte == b'\n').filter_map(line_of_ours).collect()
+}
+
+fn line_of_ours(line: &[u8]) -> Option<(EnvKey, EnvValue)> {
+    read_line(std::str::from_utf8(line).ok()?)
 }
 
 fn read_line(line: &str) -> Option<(EnvKey, EnvValue)> {
@@ -237,6 +293,7 @@ pub(crate) fn child(
         ("HOME".into(), home.home.into()),
         ("TMPDIR".into(), home.temp.into()),
         ("DOCKER_CONFIG".into(), home.config.into()),
+        ("BUILDX_CONFIG".into(), home.config.join("buildx").into()),
         ("DOCKER_HOST".into(), socket),
     ];
     let is_set = |name: &str| vars.iter().any(|(key, _)| key.0 == name);
@@ -249,6 +306,5 @@ pub(crate) fn child(
     environment
 }
 
-#[cfg(test)]
 #[cfg(test)]
 mod tests;

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use data_encoding::HEXLOWER;
 
+use super::environment;
 use super::names::{FilePath, StackDir, UNFINISHED};
 use super::order::Invalid;
 use super::sources;
@@ -15,6 +16,8 @@ use crate::sys::beneath::{Directory, Kind};
 
 /// Where the variables of a request are kept for those that come after it.
 pub(super) const ENV_FILE: &str = ".env.drydock";
+/// Where compose looks for variables, where those are not given.
+const FOUND_ENV_FILE: &str = ".env";
 /// What compose looks for itself, in its order, and what it lays over each.
 const MAIN: [&str; 4] = ["compose.yaml", "compose.yml", "docker-compose.yml", "docker-compose.yaml"];
 const OVER: [&str; 4] = [
@@ -23,6 +26,11 @@ const OVER: [&str; 4] = [
     "docker-compose.override.yml",
     "docker-compose.override.yaml",
 ];
+
+/// Whether compose takes variables from a file of this name.
+pub(super) fn holds_variables(path: &FilePath) -> bool {
+    matches!(path.as_str(), ENV_FILE | FOUND_ENV_FILE)
+}
 
 const DIR_MODE: u32 = 0o750;
 const FILE_MODE: u32 = 0o600;
@@ -149,9 +157,15 @@ impl Stack {
         Ok(self.path.join(name))
     }
 
-    /// The variables that were kept, where any were.
+    /// The variables that were kept, where any were. Neither they nor those that compose finds itself may steer it.
     pub(super) fn variables(&self) -> Result<Option<Vec<u8>>, Trouble> {
-        self.read(ENV_FILE)
+        let looked_at = |name: &str| {
+            let text = self.read(name)?;
+            let looked = environment::look(text.as_deref().unwrap_or_default());
+            looked.map(|()| text).map_err(|why| Trouble::Refused(name.to_owned(), why))
+        };
+        looked_at(FOUND_ENV_FILE)?;
+        looked_at(ENV_FILE)
     }
 
     fn read(&self, name: &str) -> Result<Option<Vec<u8>>, Trouble> {

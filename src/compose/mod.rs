@@ -26,13 +26,14 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use order::Kind;
 pub(crate) use order::{Order, Unfit};
 pub(crate) use output::last_line;
 pub(crate) use run::{Job, OpenDoor, Run, Telling};
 pub(crate) use tool::plugin_places;
 
 use crate::clock::Deadline;
-use crate::limits::{COMPOSE_DOCUMENTS_MAX, COMPOSE_RUNS_MAX};
+use crate::limits::{COMPOSE_DOCUMENTS_MAX, COMPOSE_FOLLOWS_MAX, COMPOSE_LOOKS_MAX, COMPOSE_RUNS_MAX};
 use crate::net::Shutdown;
 use crate::permits::{Permit, Permits};
 use crate::shared::Shared;
@@ -66,7 +67,8 @@ struct House {
     settings: Arc<Settings>,
     shutdown: Shutdown,
     crew: Crew,
-    places: Permits,
+    /// Places by kind, and how they are counted.
+    places: [(Kind, &'static str, Permits); 3],
     documents: Permits,
     stacks: Stacks,
     tool: Shared<Option<Arc<Tool>>>,
@@ -100,7 +102,11 @@ impl Compose {
             settings: Arc::new(settings),
             shutdown,
             crew: Crew::new("compose"),
-            places: Permits::new(COMPOSE_RUNS_MAX),
+            places: [
+                (Kind::Change, "compose", Permits::new(COMPOSE_RUNS_MAX)),
+                (Kind::Look, "compose_looks", Permits::new(COMPOSE_LOOKS_MAX)),
+                (Kind::Follow, "compose_follows", Permits::new(COMPOSE_FOLLOWS_MAX)),
+            ],
             documents: Permits::new(COMPOSE_DOCUMENTS_MAX),
             stacks: Stacks::new(),
             tool: Shared::new(None),
@@ -115,19 +121,18 @@ impl Compose {
 
     /// Places for what it takes, by name.
     pub(crate) fn pools(&self) -> Vec<(&'static str, Permits)> {
-        let pools = |house: &Arc<House>| {
-            [("compose", house.places.clone()), ("compose_documents", house.documents.clone())]
-        };
-        self.0.iter().flat_map(pools).collect()
+        let Some(house) = &self.0 else { return Vec::new() };
+        let places = house.places.iter().map(|(_, name, places)| (*name, places.clone()));
+        places.chain([("compose_documents", house.documents.clone())]).collect()
     }
 
-    /// Whether anything can be done, for someone who may do everything or not, and a place for it.
-    pub(crate) fn take_place(&self, may_do_everything: bool) -> Result<Permit, Unready> {
-        let house = self.house()?;
-        if !may_do_everything && landlock::version().is_none() {
-            return Err(Unready::Unconfined);
+    /// Whether anything can be done for someone who may do everything, or not.
+    pub(crate) fn check(&self, may_do_everything: bool) -> Result<(), Unready> {
+        self.house()?;
+        match landlock::version() {
+            None if !may_do_everything => Err(Unready::Unconfined),
+            _ => Ok(()),
         }
-        house.places.try_take().ok_or(Unready::Busy)
     }
 
     /// Places for requests that are read.
@@ -135,8 +140,9 @@ impl Compose {
         self.house().map(|house| &house.documents)
     }
 
-    pub(crate) fn begin(&self, job: Job, place: Permit) -> Result<Run, Unready> {
+    pub(crate) fn begin(&self, job: Job) -> Result<Run, Unready> {
         let house = self.house()?;
+        let place = house.place(job.order.kind()).ok_or(Unready::Busy)?;
         let shop = Workshop {
             settings: Arc::clone(&house.settings),
             tool: house.tool()?,
@@ -151,7 +157,16 @@ impl Compose {
 
     /// Waits until nothing is done any more, or the deadline.
     pub(crate) fn wait_idle(&self, deadline: Deadline) -> bool {
-        self.0.as_ref().is_none_or(|house| house.places.wait_idle(deadline))
+        let all_idle =
+            |house: &Arc<House>| house.places.iter().all(|(.., places)| places.wait_idle(deadline));
+        self.0.as_ref().is_none_or(all_idle)
+    }
+
+    /// Takes away what lies below `RUNTIME_DIR`. Nothing is done any more, or it is cut off.
+    pub(crate) fn close(&self) {
+        if let Some(house) = &self.0 {
+            house.runtime.with(|runtime| *runtime = None);
+        }
     }
 
     fn house(&self) -> Result<&Arc<House>, Unready> {
@@ -164,6 +179,10 @@ impl Compose {
 }
 
 impl House {
+    fn place(&self, wanted: Kind) -> Option<Permit> {
+        self.places.iter().find(|(kind, ..)| *kind == wanted).and_then(|(.., places)| places.try_take())
+    }
+
     /// The program that was found, as long as it is the same; or another one.
     fn tool(&self) -> Result<Arc<Tool>, Unready> {
         self.tool.with(|known| {
@@ -202,7 +221,9 @@ impl fmt::Display for Unready {
                 "this kernel cannot keep compose from the agent's own files: only a caller that may do everything can \
                  use it, or boot a kernel with Landlock (5.13 and later)",
             ),
-            Self::Busy => write!(f, "{COMPOSE_RUNS_MAX} compose operations are under way, which is the limit: try again"),
+            Self::Busy => f.write_str(
+                "as many compose operations of this kind are under way as there may be: try again later",
+            ),
             Self::Failed(_) => f.write_str("compose cannot be started: the agent's log says why"),
         }
     }

@@ -106,7 +106,7 @@ pub(crate) struct Flags {
     pub(crate) remove_volumes: bool,
     pub(crate) tail: Option<u64>,
     pub(crate) timestamps: bool,
-    /// To be cleared where the answer is one piece: it would never come.
+    /// Refused where the answer is one piece: it would never come.
     pub(crate) follow: bool,
     pub(crate) all: bool,
     pub(crate) timeout: Option<u32>,

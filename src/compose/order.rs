@@ -46,7 +46,24 @@ pub(crate) enum Unfit {
     Invalid { operation: String, stack: String, why: Invalid },
 }
 
+/// What an operation does to its stack, by which there are places for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Change,
+    Look,
+    /// It looks until somebody ends it.
+    Follow,
+}
+
 impl Order {
+    pub(crate) fn kind(&self) -> Kind {
+        match self.operation.only_reads() {
+            true if self.has_no_end() => Kind::Follow,
+            true => Kind::Look,
+            false => Kind::Change,
+        }
+    }
+
     /// Whether it asks for images to be built.
     pub(crate) fn builds(&self) -> bool {
         self.operation == Operation::Build || self.flags.build && self.operation.may_build()

@@ -13,6 +13,8 @@ use crate::sys::ids;
 
 const PREFIX: &str = "lookout-";
 const LOCK: &str = "lock";
+/// Of a directory's name, which is short because a socket's path must be.
+const RANDOM_BYTES: usize = 6;
 
 /// The directory of this agent, in which each run has its own. A lock on a file in it says that the agent lives.
 pub(super) struct Runtime {
@@ -92,13 +94,19 @@ impl Drop for Room {
 pub(super) fn sweep(parent: &Path) {
     let Ok(entries) = fs::read_dir(parent) else { return };
     for entry in entries.flatten() {
-        let is_ours = entry.file_name().to_str().is_some_and(|name| name.starts_with(PREFIX))
+        let is_ours = entry.file_name().to_str().is_some_and(is_named)
             && entry.metadata().is_ok_and(|status| status.is_dir() && status.uid() == ids::user());
         if is_ours && is_left(&entry.path()) {
             log::info("compose.swept", &[("path", text(&entry.path().display()))]);
             remove(&entry.path());
         }
     }
+}
+
+/// A name as `new_dir` gives it, and nobody else.
+fn is_named(name: &str) -> bool {
+    let random = name.strip_prefix(PREFIX).map(str::as_bytes);
+    random.is_some_and(|it| it.len() == RANDOM_BYTES * 2 && HEXLOWER.decode(it).is_ok())
 }
 
 fn is_left(dir: &Path) -> bool {
@@ -109,7 +117,7 @@ fn is_left(dir: &Path) -> bool {
 
 /// A directory that nobody knew of before, for its owner alone.
 fn new_dir(parent: &Path, prefix: &str) -> io::Result<PathBuf> {
-    let mut random = [0; 6];
+    let mut random = [0; RANDOM_BYTES];
     getrandom::fill(&mut random).map_err(io::Error::other)?;
     let dir = parent.join(format!("{prefix}{}", HEXLOWER.encode(&random)));
     DirBuilder::new().mode(0o700).create(&dir)?;
@@ -170,9 +178,16 @@ mod tests {
     #[test]
     fn what_only_looks_like_ours_is_left_alone() {
         let parent = parent("others");
-        fs::create_dir(parent.join("lookout-theirs")).unwrap();
-        fs::write(parent.join("lookout-file"), "x").unwrap();
+        for name in
+            ["lookout-theirs", "lookout-0123456789ab", "lookout-0123456789AB", "lookout-0123456789abcd"]
+        {
+            fs::create_dir(parent.join(name)).unwrap();
+            if name != "lookout-0123456789ab" {
+                fs::write(parent.join(name).join(LOCK), "x").unwrap();
+            }
+        }
+        fs::write(parent.join("lookout-0123456789ac"), "x").unwrap();
         sweep(&parent);
-        assert_eq!(fs::read_dir(&parent).unwrap().count(), 2);
+        assert_eq!(fs::read_dir(&parent).unwrap().count(), 5);
     }
 }

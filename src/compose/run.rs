@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::environment::{EnvKey, EnvValue, Home};
-use super::files::{ENV_FILE, Stack, Trouble};
+use super::files::{self, ENV_FILE, Stack, Trouble};
 use super::operation::{self, Sources};
 use super::order::{Invalid, Order};
 use super::output::{Lines, Output, Stream, last_line};
@@ -21,10 +21,11 @@ use super::tool::{Tool, plugin_places};
 use super::watch::{Cut, Listener, Watching};
 use super::{Settings, confine, environment, registry};
 use crate::clock::Deadline;
-use crate::limits::{COMPOSE_LINES_BYTES, TICK_MILLIS};
+use crate::limits::{COMPOSE_LINES_BYTES, COMPOSE_LOCK_MILLIS, COMPOSE_LOCK_SECS, COMPOSE_MEMORY_BYTES_MAX};
 use crate::net::Shutdown;
 use crate::permits::Permit;
 use crate::shared::Shared;
+use crate::sys::poll::{Watch, wait};
 use crate::sys::process::{Ended, Program};
 
 /// How a run is told.
@@ -242,9 +243,12 @@ fn perform(
     let deadline = Deadline::after(shop.settings.limit);
     let writes = !order.files.is_empty() || order.env.is_some();
     let _lock = match writes || !order.operation.only_reads() {
-        true => Some(lock(shop, order, &finish.caller, deadline)?),
+        true => Some(lock(shop, order, &finish.caller)?),
         false => None,
     };
+    for (path, content) in order.files.iter().filter(|(path, _)| files::holds_variables(path)) {
+        environment::look(content).map_err(|why| Trouble::Refused(path.to_string(), why))?;
+    }
     let root = shop.settings.stacks.as_deref().unwrap_or_else(|| Path::new(""));
     let stack = if writes { Stack::make(root, &order.dir) } else { Stack::open(root, &order.dir) }?;
     if writes {
@@ -253,11 +257,11 @@ fn perform(
         // However long the program takes: they are on the disk.
         order.files = Vec::new();
     }
-    let files = stack.sources()?;
+    let sources = stack.sources()?;
     let kept = stack.variables()?;
     let env_file = kept.as_ref().map(|_| stack.path.join(ENV_FILE));
     let variables = environment::read_back(kept.as_deref().unwrap_or_default());
-    let sources = Sources { dir: &stack.path, files: &files, env_file: env_file.as_deref() };
+    let sources = Sources { dir: &stack.path, files: &sources, env_file: env_file.as_deref() };
     let arguments = operation::arguments(order, shop.tool.generation, &sources)?;
 
     let room = shop.runtime.room().map_err(Failure::Prepare)?;
@@ -280,6 +284,7 @@ fn perform(
         dir: &stack.path,
         rules: rules.as_ref(),
         executes_others: order.operation.may_build() && shop.tool.executes_builder,
+        memory: COMPOSE_MEMORY_BYTES_MAX,
     };
     let started = program.start().map_err(|error| Failure::Start(shop.tool.path.clone(), error))?;
     let watching = Watching { only_reads: order.operation.only_reads(), deadline, shutdown: &shop.shutdown };
@@ -293,30 +298,24 @@ fn perform(
     }
 }
 
-/// Waits until nobody works on the stack: neither under its name nor in its directory.
-fn lock(
-    shop: &Workshop,
-    order: &Order,
-    caller: &Caller,
-    deadline: Deadline,
-) -> Result<(Lock, Lock), Failure> {
-    let take = |name: String| {
-        loop {
-            if let Some(lock) = shop.stacks.take_within(&name, Duration::from_millis(TICK_MILLIS)) {
-                return Ok(lock);
-            }
-            if caller.has_left() {
-                return Err(Failure::Left);
-            } else if shop.shutdown.has_begun() {
-                return Err(Failure::Stopping);
-            } else if deadline.passed() {
-                return Err(Failure::Locked);
-            }
+/// Waits until nobody works on the stack, on one within it, or around it.
+fn lock(shop: &Workshop, order: &Order, caller: &Caller) -> Result<Lock, Failure> {
+    let enough = Deadline::after_secs(COMPOSE_LOCK_SECS);
+    loop {
+        if caller.has_left() {
+            return Err(Failure::Left);
         }
-    };
-    // Everyone takes the name first, so that no two wait for each other.
-    let locks = (take(format!("stack {}", order.stack))?, take(format!("directory {}", order.dir))?);
-    if caller.has_left() { Err(Failure::Left) } else { Ok(locks) }
+        if let Some(lock) = shop.stacks.try_take(&order.stack, &order.dir) {
+            return Ok(lock);
+        }
+        if shop.shutdown.has_begun() {
+            return Err(Failure::Stopping);
+        } else if enough.passed() {
+            return Err(Failure::Locked);
+        }
+        let while_waiting = Deadline::after(Duration::from_millis(COMPOSE_LOCK_MILLIS));
+        wait(&mut [Watch::readable(&caller.bell)], while_waiting).map_err(Failure::Watch)?;
+    }
 }
 
 /// All of the program's environment.

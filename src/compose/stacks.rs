@@ -1,51 +1,53 @@
-//! One operation at a time on a stack: its name and its directory are each somebody's, or nobody's.
+//! One operation at a time on a stack: its name and its directory, with all below and above it, are somebody's or
+//! nobody's.
 
-use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Duration;
 
-use crate::permits::{Permit, Permits};
+use super::names::{StackDir, StackName};
 use crate::shared::Shared;
 
-/// Which stacks are worked on, by name and by directory.
+/// Which stacks are worked on.
 #[derive(Clone)]
-pub(super) struct Stacks(Arc<Shared<HashMap<String, Permits>>>);
+pub(super) struct Stacks(Arc<Shared<Held>>);
 
-/// A name that is ours until drop.
+#[derive(Default)]
+struct Held {
+    stacks: Vec<(u64, StackName, StackDir)>,
+    next: u64,
+}
+
+/// A stack that is ours until drop.
 pub(super) struct Lock {
     stacks: Stacks,
-    name: String,
-    permit: Option<Permit>,
+    number: u64,
 }
 
 impl Stacks {
     pub(super) fn new() -> Self {
-        Self(Arc::new(Shared::new(HashMap::new())))
+        Self(Arc::new(Shared::new(Held::default())))
     }
 
-    /// Waits a little for a name; the caller looks around and asks again.
-    pub(super) fn take_within(&self, name: &str, span: Duration) -> Option<Lock> {
-        let permits = self.0.with(|stacks| match stacks.get(name) {
-            Some(permits) => permits.clone(),
-            None => stacks.entry(name.to_owned()).or_insert_with(|| Permits::new(1)).clone(),
-        });
-        let permit = permits.take_within(span);
-        drop(permits);
-        // Made before it is known whether it was got: its drop takes a name away that nobody wants any more.
-        let lock = Lock { stacks: self.clone(), name: name.to_owned(), permit };
-        lock.permit.is_some().then_some(lock)
+    pub(super) fn try_take(&self, name: &StackName, dir: &StackDir) -> Option<Lock> {
+        let number = self.0.with(|held| {
+            let is_held = held.stacks.iter().any(|(_, other, at)| other == name || touch(at, dir));
+            (!is_held).then(|| {
+                held.next = held.next.wrapping_add(1);
+                held.stacks.push((held.next, name.clone(), dir.clone()));
+                held.next
+            })
+        })?;
+        Some(Lock { stacks: self.clone(), number })
     }
+}
+
+/// Whether one of them lies in the other.
+fn touch(one: &StackDir, other: &StackDir) -> bool {
+    one.segments().zip(other.segments()).all(|(one, other)| one == other)
 }
 
 impl Drop for Lock {
     fn drop(&mut self) {
-        self.permit = None;
-        self.stacks.0.with(|stacks| {
-            // Whoever waits has a clone, which keeps the entry.
-            if stacks.get(&self.name).is_some_and(Permits::is_forgotten) {
-                stacks.remove(&self.name);
-            }
-        });
+        self.stacks.0.with(|held| held.stacks.retain(|(number, ..)| *number != self.number));
     }
 }
 
@@ -54,26 +56,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_name_is_one_callers_at_a_time_and_forgotten_afterwards() {
+    fn a_stack_is_one_callers_at_a_time() {
         let stacks = Stacks::new();
-        let count = || stacks.0.with(|stacks| stacks.len());
-        let first = stacks.take_within("web", Duration::ZERO).unwrap();
-        assert!(stacks.take_within("web", Duration::ZERO).is_none());
-        assert!(stacks.take_within("db", Duration::ZERO).is_some());
-        assert_eq!(count(), 1, "only the one that is held is known");
+        let take = |name: &str, dir: &str| {
+            stacks.try_take(&StackName::parse(name).unwrap(), &StackDir::parse(dir).unwrap())
+        };
+        let first = take("web", "media/web").unwrap();
+        for (name, dir) in
+            [("web", "other"), ("api", "media/web"), ("api", "media"), ("api", "media/web/sub")]
+        {
+            assert!(take(name, dir).is_none(), "{name} in {dir}");
+        }
+        for (name, dir) in [("api", "media/web2"), ("api", "web"), ("media", "other")] {
+            assert!(take(name, dir).is_some(), "{name} in {dir}");
+        }
         drop(first);
-        assert_eq!(count(), 0);
-        assert!(stacks.take_within("web", Duration::ZERO).is_some());
-    }
-
-    #[test]
-    fn who_waits_gets_it_when_it_is_given_back() {
-        let stacks = Stacks::new();
-        let first = stacks.take_within("web", Duration::ZERO).unwrap();
-        std::thread::scope(|scope| {
-            let waiter = scope.spawn(|| stacks.take_within("web", Duration::from_secs(60)).is_some());
-            drop(first);
-            assert!(waiter.join().unwrap());
-        });
+        assert!(take("web", "media/web").is_some());
     }
 }

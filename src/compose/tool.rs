@@ -5,11 +5,12 @@ use std::fs::{self, File};
 use std::io::{self, Read};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use super::confine;
 use super::operation::Generation;
 use crate::clock::Deadline;
-use crate::limits::COMPOSE_VERSION_SECS;
+use crate::limits::{COMPOSE_MEMORY_BYTES_MAX, COMPOSE_VERSION_SECS, TICK_MILLIS};
 use crate::log::{self, text};
 use crate::sys::poll::{Watch, wait};
 use crate::sys::process::{Ended, Program};
@@ -101,12 +102,12 @@ fn version(path: &Path, executes: &[PathBuf]) -> io::Result<String> {
         rules: rules.as_ref(),
         // A script begins with its interpreter, which is nothing that it executes itself.
         executes_others: false,
+        memory: COMPOSE_MEMORY_BYTES_MAX,
     };
     let (child, mut pipes) = program.start()?;
     let (deadline, mut told) = (Deadline::after_secs(COMPOSE_VERSION_SECS), Vec::new());
     loop {
         if !wait(&mut [Watch::readable(&pipes.out)], deadline)? {
-            child.kill();
             return Err(io::ErrorKind::TimedOut.into());
         }
         let mut piece = [0; 256];
@@ -117,6 +118,15 @@ fn version(path: &Path, executes: &[PathBuf]) -> io::Result<String> {
         // A version is short; the rest is read and forgotten.
         if told.len() < piece.len() {
             told.extend_from_slice(piece.get(..count).unwrap_or_default());
+        }
+    }
+    // It may have closed its mouth only.
+    while !child.has_ended() {
+        let tick = Deadline::after(Duration::from_millis(TICK_MILLIS));
+        let ending = child.ending();
+        wait(&mut [ending.as_ref().map_or_else(Watch::nothing, Watch::readable)], deadline.sooner(tick))?;
+        if deadline.passed() {
+            return Err(io::ErrorKind::TimedOut.into());
         }
     }
     match child.reap()? {

@@ -6,7 +6,10 @@ use std::time::Duration;
 
 use super::output::Stream;
 use crate::clock::Deadline;
-use crate::limits::{BODY_BUFFER_BYTES, COMPOSE_DRAIN_SECS, COMPOSE_KILL_SECS, TICK_MILLIS};
+use crate::limits::{
+    BODY_BUFFER_BYTES, COMPOSE_DRAIN_SECS, COMPOSE_GOODBYE_SECS, COMPOSE_KILL_SECS, COMPOSE_LAST_SECS,
+    TICK_MILLIS,
+};
 use crate::net::Shutdown;
 use crate::sys::poll::{Watch, wait};
 use crate::sys::process::{Child, Ended, Pipes};
@@ -50,14 +53,15 @@ impl Life {
     fn cut(&mut self, child: &Child, why: Cut) {
         if self.cut.is_none() {
             self.cut = Some(why);
-            self.deadline = Deadline::after_secs(COMPOSE_KILL_SECS);
+            let secs = if why == Cut::Stopping { COMPOSE_LAST_SECS } else { COMPOSE_KILL_SECS };
+            self.deadline = Deadline::after_secs(secs);
             child.terminate();
         }
     }
 
-    fn is_late(&mut self, child: &Child) {
+    fn is_late(&mut self, child: &Child, is_stopping: bool) {
         if self.cut.is_none() {
-            self.cut(child, Cut::Late);
+            self.cut(child, if is_stopping { Cut::Stopping } else { Cut::Late });
         } else if !self.is_killed {
             self.is_killed = true;
             self.deadline = Deadline::NEVER;
@@ -92,7 +96,9 @@ impl Mouths {
 
     /// What is still in the pipes of a program that is gone.
     fn rest(&mut self, listener: &mut dyn Listener) -> io::Result<()> {
-        while !self.have_ended() {
+        // One that hid from its end may go on talking.
+        let enough = Deadline::after_secs(COMPOSE_GOODBYE_SECS);
+        while !self.have_ended() && !enough.passed() {
             let mut watches = [
                 if self.out_ended { Watch::nothing() } else { Watch::readable(&self.pipes.out) },
                 if self.err_ended { Watch::nothing() } else { Watch::readable(&self.pipes.err) },
@@ -175,17 +181,17 @@ impl Watching<'_> {
                     false if life.cut.is_none() => {
                         life.deadline = life.deadline.sooner(Deadline::after_secs(COMPOSE_DRAIN_SECS));
                     }
-                    false => {}
+                    // One that was asked to end already has no more time than others.
+                    false => life.deadline = life.deadline.sooner(Deadline::after_secs(COMPOSE_LAST_SECS)),
                 }
             }
             if life.deadline.passed() {
-                life.is_late(&child);
+                life.is_late(&child, is_stopping);
             }
         }
         // What it left behind holds the other ends.
         child.kill();
         mouths.rest(listener)?;
-        let why = if is_stopping && life.cut == Some(Cut::Late) { Some(Cut::Stopping) } else { life.cut };
-        Ok((child.reap()?, why))
+        Ok((child.reap()?, life.cut))
     }
 }

@@ -112,8 +112,8 @@ fn feed(talk: &mut Talk<'_>, mut follow: Box<dyn Follow>, terms: &Terms) -> End 
         }
         told.clear();
         memory::give_back_stack();
-        let mut watches =
-            [Watch::readable(&follow), Watch::departure(&talk.wire), Watch::readable(&talk.house.shutdown)];
+        let on_end = if follow.will_end() { Watch::nothing() } else { Watch::readable(&talk.house.shutdown) };
+        let mut watches = [Watch::readable(&follow), Watch::departure(&talk.wire), on_end];
         match wait(&mut watches, until) {
             Ok(_) => {}
             Err(error) => return End::PeerFailed(error),

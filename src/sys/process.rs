@@ -22,6 +22,8 @@ pub(crate) struct Program<'a> {
     pub(crate) rules: Option<&'a Ruleset>,
     /// Whether it may execute further programs, as far as the rules let it.
     pub(crate) executes_others: bool,
+    /// Bytes of memory that it may take for its data.
+    pub(crate) memory: u64,
 }
 
 /// A child that runs. Drop kills it and everything it started.
@@ -92,7 +94,7 @@ impl Program<'_> {
     pub(crate) fn start(&self) -> io::Result<(Child, Pipes)> {
         let image = Image::of(self)?;
         let only_once = (!self.executes_others).then(|| OnlyOnce::new(&image.name));
-        let rules = self.rules.map(Ruleset::descriptor);
+        let (rules, memory) = (self.rules.map(Ruleset::descriptor), self.memory);
         let mut command = Command::new(self.path);
         command.current_dir(self.dir).process_group(0);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -100,7 +102,7 @@ impl Program<'_> {
         // nothing is allocated and no lock is taken.
         unsafe {
             command.pre_exec(move || {
-                leave_nothing()?;
+                leave_nothing(memory)?;
                 rules.map_or(Ok(()), landlock::enforce)?;
                 only_once.as_ref().map_or(Ok(()), OnlyOnce::enforce)?;
                 Err(image.become_it())
@@ -115,19 +117,22 @@ impl Program<'_> {
     }
 }
 
-/// The child dies with the thread that waits for it, leaves no core with somebody's secrets in it, and takes no file
-/// along that whoever started the agent left open.
-fn leave_nothing() -> io::Result<()> {
+/// The child dies with the thread that waits for it, takes no more memory than this, leaves no core with somebody's
+/// secrets in it, and takes no file along that whoever started the agent left open.
+fn leave_nothing(memory: u64) -> io::Result<()> {
     // The same on every platform.
     const SYS_CLOSE_RANGE: libc::c_long = 436;
     const ON_EXEC: u32 = 4;
+    let most = libc::rlim_t::try_from(memory).unwrap_or(libc::RLIM_INFINITY);
     let nothing = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    let data = libc::rlimit { rlim_cur: most, rlim_max: most };
     // SAFETY: numbers, and a structure that lives through the call.
     let done = unsafe {
         // A kernel that does not know it has no way to confine the child either.
         libc::syscall(SYS_CLOSE_RANGE, 3_u32, u32::MAX, ON_EXEC);
         libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL, 0, 0, 0)
             | libc::setrlimit(libc::RLIMIT_CORE, &raw const nothing)
+            | libc::setrlimit(libc::RLIMIT_DATA, &raw const data)
     };
     if done == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
@@ -218,8 +223,15 @@ mod tests {
         let environment = [("GIVEN".into(), "this".into())];
         let (path, dir) = (Path::new("/usr/bin/env"), Path::new("/"));
         let executes_others = true;
-        let program =
-            Program { path, arguments: &arguments, environment: &environment, dir, rules, executes_others };
+        let program = Program {
+            path,
+            arguments: &arguments,
+            environment: &environment,
+            dir,
+            rules,
+            executes_others,
+            memory: 1 << 30,
+        };
         let (child, mut pipes) = program.start().unwrap();
         let (mut out, mut err) = (String::new(), String::new());
         pipes.out.read_to_string(&mut out).unwrap();
@@ -245,6 +257,7 @@ mod tests {
             dir,
             rules: None,
             executes_others: true,
+            memory: 1 << 30,
         };
         let (child, _pipes) = program.start().unwrap();
         assert!(!child.has_ended());
@@ -325,6 +338,7 @@ mod tests {
                 dir,
                 rules: None,
                 executes_others,
+                memory: 1 << 30,
             };
             let (child, _pipes) = program.start().unwrap();
             child.reap().unwrap()
@@ -345,6 +359,7 @@ mod tests {
             dir,
             rules: None,
             executes_others: true,
+            memory: 1 << 30,
         };
         let (child, mut pipes) = program.start().unwrap();
         drop(child);

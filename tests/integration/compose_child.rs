@@ -15,7 +15,10 @@ fn names(shown: &Value) -> Vec<String> {
 }
 
 /// What it has whatever is asked.
-const ALWAYS: [&str; 17] = [
+const ALWAYS: [&str; 25] = [
+    "BUILDKIT_HOST",
+    "BUILDX_BUILDER",
+    "BUILDX_CONFIG",
     "COMPOSE_ANSI",
     "COMPOSE_BAKE",
     "COMPOSE_DOCKER_CLI_BUILD",
@@ -23,15 +26,20 @@ const ALWAYS: [&str; 17] = [
     "COMPOSE_EXPERIMENTAL_OCI_REMOTE",
     "COMPOSE_MENU",
     "COMPOSE_PROGRESS",
+    "DOCKER_CERT_PATH",
     "DOCKER_CONFIG",
+    "DOCKER_CONTEXT",
     "DOCKER_HOST",
+    "DOCKER_TLS_VERIFY",
     "HOME",
+    "KUBECONFIG",
     "LANG",
     "NO_COLOR",
     "OTEL_EXPORTER_OTLP_ENDPOINT",
     "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT",
     "OTEL_TRACES_EXPORTER",
     "PATH",
+    "SSH_AUTH_SOCK",
     "TMPDIR",
 ];
 
@@ -125,7 +133,7 @@ fn what_somebody_else_wrote_in_the_file_of_variables_does_not_steer_the_program(
     let dir = yard.stack("web", &json!([["show"]]));
     let agent = yard.start(&engine);
     for text in [
-        "PATH=/nowhere\nLD_PRELOAD='/nowhere'\nDOCKER_HOST=\"unix:///nowhere\"\nHOME=/nowhere\n",
+        "PATH=/nowhere\nDOCKER_HOST=\"unix:///nowhere\"\nDOCKER_CONTEXT='nowhere'\nHOME=/nowhere\n",
         "\0\u{1}=\n",
     ] {
         fs::write(dir.join(".env.drydock"), text).unwrap();
@@ -134,6 +142,13 @@ fn what_somebody_else_wrote_in_the_file_of_variables_does_not_steer_the_program(
         assert_eq!(names(&seen), ALWAYS);
         assert!(!seen["env"].to_string().contains("nowhere"), "{seen}");
     }
+    // What is not set for every program, and would steer this one, is refused where it is found, or sent.
+    fs::write(dir.join(".env.drydock"), "").unwrap();
+    fs::write(dir.join(".env"), "A='1' BUILDX_CONFIG=/nowhere\n").unwrap();
+    assert!(tell(&agent, &plain("ps", "web")).failure().contains("\"BUILDX_CONFIG\" is not allowed"));
+    let sent = with("up", "web", &json!({"files": {".env": "OTEL_EXPORTER_OTLP_ENDPOINT=http://nowhere"}}));
+    assert!(tell(&agent, &sent).failure().contains("is not allowed"));
+    assert!(fs::read_to_string(dir.join(".env")).unwrap().starts_with("A="), "nothing was written");
 }
 
 fn auth(user: &str, password: &str) -> Value {

@@ -248,22 +248,30 @@ fn a_program_sees_its_places_its_settings_and_its_variables_only() {
     let expected = [
         ("A", "1"),
         ("B", "$A"),
+        ("BUILDKIT_HOST", ""),
+        ("BUILDX_BUILDER", ""),
+        ("BUILDX_CONFIG", "/r/config/buildx"),
         ("COMPOSE_ANSI", "never"),
         ("COMPOSE_DOCKER_CLI_BUILD", "0"),
         ("COMPOSE_EXPERIMENTAL_GIT_REMOTE", "false"),
         ("COMPOSE_EXPERIMENTAL_OCI_REMOTE", "false"),
         ("COMPOSE_MENU", "false"),
         ("COMPOSE_PROGRESS", "plain"),
+        ("DOCKER_CERT_PATH", ""),
         ("DOCKER_CONFIG", "/r/config"),
+        ("DOCKER_CONTEXT", ""),
         ("DOCKER_HOST", "unix:///r/engine"),
+        ("DOCKER_TLS_VERIFY", ""),
         ("HOME", "/r/home"),
         ("HTTPS_PROXY", "http://proxy:3128"),
+        ("KUBECONFIG", ""),
         ("LANG", "de_DE.UTF-8"),
         ("NO_COLOR", "1"),
         ("OTEL_EXPORTER_OTLP_ENDPOINT", ""),
         ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", ""),
         ("OTEL_TRACES_EXPORTER", "none"),
         ("PATH", PATH),
+        ("SSH_AUTH_SOCK", ""),
         ("TMPDIR", "/r/tmp"),
     ];
     assert_eq!(seen, expected.map(|(name, value)| (OsString::from(name), OsString::from(value))));
@@ -277,4 +285,30 @@ fn no_variable_of_a_caller_has_the_name_of_a_setting() {
         let is_default = DEFAULTS.iter().any(|(default, _)| *default == name);
         assert_eq!(EnvKey::parse(&name).is_ok(), is_default, "{name}");
     }
+}
+
+#[test]
+fn a_file_of_variables_sets_nothing_that_could_name_another_engine() {
+    for text in [
+        "BUILDX_CONFIG=/stack/bx",
+        "A=1\nexport BUILDX_BUILDER=evil\n",
+        "A='1' buildx_config=/x",
+        "A=\"\nB='\" BUILDX_CONFIG=/x '\n",
+        "otel_exporter_otlp_metrics_endpoint : http://x",
+        "\u{feff}LD_PRELOAD=x",
+        "X=a\rHTTPS_PROXY=http://x\r",
+        "DOCKER_CLI_OTEL_EXPORTER_OTLP_ENDPOINT\t=x",
+    ] {
+        assert!(matches!(look(text.as_bytes()), Err(Invalid::EnvDenied(_))), "{text:?}");
+    }
+    for text in [
+        "",
+        "# BUILDX is not used\nCOMPOSE_PROFILES=a,b\nDOCKER_DIR=/srv\nHOME=/x\nPATH=/x\n",
+        "URL=\"http://x/?LDAP=1\"\nMY_LD_PATH=1\nOLD_X=2\n",
+    ] {
+        assert_eq!(look(text.as_bytes()), Ok(()), "{text:?}");
+    }
+    // What we wrote ourselves has no name in a value, whatever that looks like.
+    let ours = env_file(&[var("A", "x BUILDX_CONFIG=/x"), var("B", "LD_PRELOAD='x'")]);
+    assert_eq!(look(ours.expose()), Ok(()));
 }
