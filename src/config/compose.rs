@@ -138,6 +138,13 @@ fn nothing_of_ours(environment: &Environment, stacks: &Path) -> Result<(), Probl
             return Err(Problem::new(&[&STACKS_DIR, row], what, "keep it outside of STACKS_DIR"));
         }
     }
+    for socket in ["/run/docker.sock", "/var/run/docker.sock"] {
+        if real(Path::new(socket)).starts_with(&stacks) {
+            let what =
+                format!("the Engine's usual socket {socket} lies where callers of compose read and write");
+            return Err(Problem::new(&[&STACKS_DIR], what, "name a directory that holds nothing else"));
+        }
+    }
     Ok(())
 }
 

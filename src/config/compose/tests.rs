@@ -192,6 +192,9 @@ fn nothing_that_the_agent_lives_by_lies_among_the_stacks() {
         let told = format!("STACKS_DIR, {name}: {name} lies where callers of compose read and write; ");
         assert!(problem.starts_with(&told), "{problem}");
     }
+    let (_, problems, _) = place.read(&[("STACKS_DIR", "/run")]);
+    let told = problems.concat();
+    assert!(told.contains("/run/docker.sock lies where callers of compose read and write"), "{told}");
     let beside = place.path("stacks-token");
     assert!(place.read(&[("TOKEN_FILE", &beside)]).0.is_some());
 }
