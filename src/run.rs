@@ -10,7 +10,7 @@ use crate::audit::{Event, Outcome, Record, Recordings, Trail};
 use crate::auth::{self, Exposure, Grant, Keyring};
 use crate::clock::Deadline;
 use crate::compose::Compose;
-use crate::config::{Config, Edge, Mode, Problem};
+use crate::config::{Config, Edge, Mode, Problem, Sandbox};
 use crate::docker::Docker;
 use crate::edge;
 use crate::exit::SOFTWARE;
@@ -25,6 +25,7 @@ use crate::net::Shutdown;
 use crate::policy::words::root_equivalent;
 use crate::server::{self, PrivateDoors, Server};
 use crate::sys::poll::{Watch, wait};
+use crate::sys::restraint::Right;
 use crate::sys::signals::{Signal, Signals};
 use crate::sys::sockets::raise_descriptor_limit;
 use crate::threads::{self, Resident};
@@ -63,7 +64,7 @@ struct House {
 }
 
 fn start(config: Config) -> io::Result<House> {
-    let Config { mode, docker, about, host, audit, audit_detail, recordings, compose, .. } = config;
+    let Config { mode, docker, about, host, audit, audit_detail, recordings, sandbox, compose, .. } = config;
     let name = if matches!(mode, Mode::Edge(_)) { "edge" } else { "standard" };
     log::info("agent.starting", &[("version", text(&VERSION)), ("mode", text(&name))]);
     let (signals, every) = (Signals::catch()?, about.poll);
@@ -102,7 +103,9 @@ fn start(config: Config) -> io::Result<House> {
         agent
     });
     let inventory = Arc::clone(&agent.inventory);
-    let listening = server.map(|settings| listen(settings, &agent, &shutdown)).transpose()?;
+    let listener = server.map(|settings| bind(settings, &agent, &shutdown)).transpose()?;
+    restrain(sandbox, agent.compose.is_on())?;
+    let listening = listener.map(Server::start).transpose()?;
     roots.iter().for_each(Root::log);
     // Its outcome is logged, and asked for again by whoever wants to know.
     agent.docker.is_ready();
@@ -140,15 +143,37 @@ fn keep_trail(agent: &Agent, shutdown: &Shutdown) {
     }
 }
 
-fn listen(
-    settings: server::Settings,
-    agent: &Arc<Agent>,
-    shutdown: &Shutdown,
-) -> io::Result<server::Running> {
+/// What needs a right that is about to be given up.
+fn bind(settings: server::Settings, agent: &Arc<Agent>, shutdown: &Shutdown) -> io::Result<Server> {
     let (address, tls) = (settings.address, settings.tls.is_some());
-    let running = Server::bind(settings, Arc::clone(agent), shutdown.clone())?.start()?;
+    let server = Server::bind(settings, Arc::clone(agent), shutdown.clone())?;
     log::info("server.listening", &[("address", text(&address)), ("tls", text(&tls))]);
-    Ok(running)
+    Ok(server)
+}
+
+/// Gives up what is not needed any more. It is given up for the threads that are started from here on: none was
+/// before.
+fn restrain(sandbox: Sandbox, executes: bool) -> io::Result<()> {
+    if sandbox == Sandbox::Off {
+        log::warn("agent.unrestrained", &[("why", text(&"SANDBOX=off"))]);
+        return Ok(());
+    }
+    let rights = [Right::Privileges, Right::Dumps, Right::Capabilities, Right::Calls, Right::Execution];
+    let mut given_up = Vec::new();
+    for right in rights.into_iter().filter(|right| !(executes && *right == Right::Execution)) {
+        match right.give_up() {
+            Ok(()) => given_up.push(right.name()),
+            Err(error) if sandbox == Sandbox::Require => {
+                let why = format!("SANDBOX=require, and {} cannot be given up: {error}", right.name());
+                return Err(io::Error::other(why));
+            }
+            Err(error) => {
+                log::warn("agent.not_restrained", &[("right", text(&right.name())), ("error", text(&error))]);
+            }
+        }
+    }
+    log::info("agent.restrained", &[("given_up", text(&given_up.join(", ")))]);
+    Ok(())
 }
 
 /// A credential with which its holder can become root on this host, and why.

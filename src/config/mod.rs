@@ -45,7 +45,7 @@ pub(crate) use pieces::Pieces;
 pub(crate) use probe::Probe;
 
 use findings::Findings;
-use variables::{LOG_LEVEL, Section, TABLE};
+use variables::{LOG_LEVEL, SANDBOX, Section, TABLE};
 
 /// Everything the agent is told at its start.
 pub(crate) struct Config {
@@ -59,6 +59,7 @@ pub(crate) struct Config {
     pub(crate) audit_detail: bool,
     /// The directory for what is recorded of commands, where keys ask for it.
     pub(crate) recordings: Option<PathBuf>,
+    pub(crate) sandbox: Sandbox,
     /// Where stacks lie, and how long compose may take.
     pub(crate) compose: ComposeSettings,
     /// What works and still should be known; for the log, at each start.
@@ -90,6 +91,19 @@ impl Mode {
     }
 }
 
+/// Whether what is not needed is given up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Sandbox {
+    /// As far as the kernel lets it.
+    Try,
+    /// Or the agent does not start.
+    Require,
+    Off,
+}
+
+const SANDBOXES: &[(&str, Sandbox)] =
+    &[("try", Sandbox::Try), ("require", Sandbox::Require), ("off", Sandbox::Off)];
+
 const LEVELS: &[(&str, log::Level)] = &[
     ("debug", log::Level::Debug),
     ("info", log::Level::Info),
@@ -111,7 +125,8 @@ impl Config {
         match settings {
             Some(settings) if findings.problems.is_empty() => {
                 let warnings = findings.warnings;
-                let Settings { level, mode, docker, about, host, audit, recordings, compose } = settings;
+                let Settings { level, mode, docker, about, host, audit, recordings, sandbox, compose } =
+                    settings;
                 let (audit, audit_detail) = audit;
                 Ok(Self {
                     level,
@@ -122,6 +137,7 @@ impl Config {
                     audit,
                     audit_detail,
                     recordings,
+                    sandbox,
                     compose,
                     warnings,
                 })
@@ -139,6 +155,7 @@ struct Settings {
     host: host::Settings,
     audit: (AuditSettings, bool),
     recordings: Option<PathBuf>,
+    sandbox: Sandbox,
     compose: ComposeSettings,
 }
 
@@ -156,12 +173,13 @@ fn read(environment: &Environment) -> (Option<Settings>, Findings) {
     let records = mode.as_ref().is_some_and(Mode::records);
     let audit = audit::read(environment, records, &mut findings);
     let recordings = recordings::read(environment, records, &mut findings);
+    let sandbox = findings.take(parse::choice(environment, &SANDBOX, SANDBOXES));
     let compose = compose::read(environment, &mut findings);
     without_effect(environment, &mut findings);
     let settings = || {
         let (level, mode, docker, about, host) = (level?, mode?, docker?, about?, host?);
-        let (audit, recordings, compose) = (audit?, recordings?, compose?);
-        Some(Settings { level, mode, docker, about, host, audit, recordings, compose })
+        let (audit, recordings, sandbox, compose) = (audit?, recordings?, sandbox?, compose?);
+        Some(Settings { level, mode, docker, about, host, audit, recordings, sandbox, compose })
     };
     (settings(), findings)
 }

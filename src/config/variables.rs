@@ -145,6 +145,7 @@ variables! {
         ALLOW_IN_ENVIRONMENTS: Plain, Value("Development"), "where dangerous switches may be used, comma separated";
         ALLOW_IN_PRODUCTION: Plain, Value("false"), "they may be used in every environment";
         ALLOW_NON_LOOPBACK: Plain, Value("false"), "no warning about plain HTTP beyond loopback";
+        SANDBOX: Plain, Value("try"), "give up what is not needed: try, require (or do not start), off";
     }
     Engine {
         DOCKER_SOCKET: Plain, Words("the first that answers"), "path of the Engine's socket; wins over DOCKER_HOST";

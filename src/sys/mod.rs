@@ -9,6 +9,7 @@ pub(crate) mod lines;
 pub(crate) mod memory;
 pub(crate) mod poll;
 pub(crate) mod process;
+pub(crate) mod restraint;
 mod seccomp;
 pub(crate) mod signals;
 pub(crate) mod sockets;

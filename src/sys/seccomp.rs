@@ -1,4 +1,4 @@
-//! A program that can become no other program, enforced by the kernel.
+//! Calls of the system that are refused from then on, enforced by the kernel.
 #![expect(unsafe_code, reason = "seccomp has no binding but its system call")]
 
 use std::ffi::CStr;
@@ -27,26 +27,51 @@ const OTHER_CONVENTION: u32 = 0x4000_0000;
 const ALLOW: u32 = libc::SECCOMP_RET_ALLOW;
 const REFUSE: u32 = libc::SECCOMP_RET_ERRNO | libc::EACCES.cast_unsigned();
 
+/// One line of a filter: what to do, where to go if so and if not, and a value.
+type Line = (u32, u8, u8, u32);
+
+fn load(from: u32) -> Line {
+    (BPF_LD | BPF_W | BPF_ABS, 0, 0, from)
+}
+
+/// A jump skips so many of the lines that follow it.
+fn is(value: u32, then: u8, otherwise: u8) -> Line {
+    (BPF_JMP | BPF_JEQ | BPF_K, then, otherwise, value)
+}
+
+fn end(verdict: u32) -> Line {
+    (BPF_RET | BPF_K, 0, 0, verdict)
+}
+
+fn number(call: libc::c_long) -> u32 {
+    u32::try_from(call).unwrap_or(u32::MAX)
+}
+
+fn written((code, jt, jf, k): Line) -> sock_filter {
+    sock_filter { code: u16::try_from(code).unwrap_or_default(), jt, jf, k }
+}
+
+/// What every filter begins with: calls for another machine, or in another convention, are refused.
+fn of_this_machine() -> [Line; 6] {
+    [
+        load(MACHINE),
+        is(THIS_MACHINE, 1, 0),
+        end(REFUSE),
+        load(CALL),
+        (BPF_JMP | BPF_JGE | BPF_K, 0, 1, OTHER_CONVENTION),
+        end(REFUSE),
+    ]
+}
+
 /// Rules under which the one program can be executed whose name lies at a place in memory. Where it is executed that
 /// memory is gone, so that nothing can be executed after it.
-pub(super) struct OnlyOnce([sock_filter; 14]);
+pub(super) struct OnlyOnce(Vec<sock_filter>);
 
 impl OnlyOnce {
     pub(super) fn new(name: &CStr) -> Self {
         let at = name.as_ptr() as usize as u64;
         let half = |bits: u64| u32::try_from(bits & 0xffff_ffff).unwrap_or_default();
-        let number = |call: libc::c_long| u32::try_from(call).unwrap_or(u32::MAX);
-        let load = |from: u32| (BPF_LD | BPF_W | BPF_ABS, 0, 0, from);
-        let is = |value: u32, then: u8, otherwise: u8| (BPF_JMP | BPF_JEQ | BPF_K, then, otherwise, value);
-        let end = |verdict: u32| (BPF_RET | BPF_K, 0, 0, verdict);
-        // A jump skips so many of the lines that follow it.
         let lines = [
-            load(MACHINE),
-            is(THIS_MACHINE, 1, 0),
-            end(REFUSE),
-            load(CALL),
-            (BPF_JMP | BPF_JGE | BPF_K, 0, 1, OTHER_CONVENTION),
-            end(REFUSE),
             is(number(libc::SYS_execveat), 5, 0),
             is(number(libc::SYS_execve), 0, 5),
             load(FIRST_LOW),
@@ -56,26 +81,32 @@ impl OnlyOnce {
             end(REFUSE),
             end(ALLOW),
         ];
-        Self(lines.map(|(code, jt, jf, k)| sock_filter {
-            code: u16::try_from(code).unwrap_or_default(),
-            jt,
-            jf,
-            k,
-        }))
+        Self(of_this_machine().into_iter().chain(lines).map(written).collect())
     }
 
     /// Puts the calling thread, and whatever it becomes, under these rules. It allocates nothing: it is called
     /// between fork and exec.
     pub(super) fn enforce(&self) -> io::Result<()> {
-        let program = libc::sock_fprog {
-            len: libc::c_ushort::try_from(self.0.len()).unwrap_or_default(),
-            filter: self.0.as_ptr().cast_mut(),
-        };
-        // SAFETY: the kernel copies the lines, of which there are as many as it is told, and writes to none.
-        let done = unsafe {
-            libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
-                | libc::prctl(libc::PR_SET_SECCOMP, libc::SECCOMP_MODE_FILTER, &raw const program)
-        };
-        if done == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+        enforce(&self.0)
     }
+}
+
+/// From here on the calling thread, and those it starts, are refused these calls.
+pub(super) fn refuse(calls: &[libc::c_long]) -> io::Result<()> {
+    let each = calls.iter().flat_map(|call| [is(number(*call), 0, 1), end(REFUSE)]);
+    let lines: Vec<_> = of_this_machine().into_iter().chain(each).chain([end(ALLOW)]).map(written).collect();
+    enforce(&lines)
+}
+
+fn enforce(lines: &[sock_filter]) -> io::Result<()> {
+    let program = libc::sock_fprog {
+        len: libc::c_ushort::try_from(lines.len()).unwrap_or_default(),
+        filter: lines.as_ptr().cast_mut(),
+    };
+    // SAFETY: the kernel copies the lines, of which there are as many as it is told, and writes to none.
+    let done = unsafe {
+        libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
+            | libc::prctl(libc::PR_SET_SECCOMP, libc::SECCOMP_MODE_FILTER, &raw const program)
+    };
+    if done == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }

@@ -115,6 +115,7 @@ mod regression;
 mod rehearsal;
 mod reload;
 mod replay;
+mod sandbox;
 mod secrecy;
 mod shutdown;
 mod signed;
