@@ -1,6 +1,8 @@
 #!/usr/bin/env bash
 # Installs a release of Lookout after checking its checksum and its signature, or removes what it installed.
 set -euo pipefail
+# What is installed is for everybody, whatever the caller keeps to itself.
+umask 022
 
 home=https://github.com/OWNER/lookout
 # Who may have signed: that repository's release workflow, run for the version's own tag, as GitHub then vouched for.
@@ -54,7 +56,8 @@ while [ $# -gt 0 ]; do
 done
 [ "$purge" = no ] || [ "$does" = uninstall ] || die '--purge goes with --uninstall' 64
 case "$prefix" in /*) ;; *) die "--prefix must begin with /: '$prefix'" 64 ;; esac
-[ -z "$version" ] || [[ "$version" =~ ^[0-9]+\.[0-9]+\.[0-9]+(-[0-9A-Za-z.]+)?$ ]] ||
+[ -z "$version" ] || [[ "$prefix" =~ ^/[A-Za-z0-9/._-]*$ ]] || die "'$prefix' is no place to install to; name one with letters, digits, / . _ -" 64
+[[ "$version" =~ ^[0-9]+\.[0-9]+\.[0-9]+(-[0-9A-Za-z.]+)?$ ]] ||
   die "'$version' is no version; write it as 1.2.3" 64
 
 unit="$root/etc/systemd/system/lookout.service"
@@ -125,6 +128,8 @@ fetch() { # fetch NAME
       --retry 3 --max-time 300 --output "$work/$1" "$url/v$version/$1" || die "$url/v$version/$1 cannot be fetched" 69
   fi
 }
+is_named=yes
+[ -n "$version" ] || is_named=no
 if [ -z "$from" ]; then
   command -v curl >/dev/null || die 'there is no curl here: install it, or give the files with --dir' 69
   if [ -z "$version" ]; then
@@ -171,6 +176,11 @@ mkdir "$work/unpacked"
 tar -xzf "$work/$archive" -C "$work/unpacked" --no-same-owner --no-same-permissions
 unpacked="$work/unpacked"
 [ -f "$unpacked/lookout" ] && [ ! -L "$unpacked/lookout" ] || die "$archive holds no program" 65
+# Who names no version wants a newer one: an old one, however well signed, is what somebody else wants.
+if [ "$is_named" = no ] && [ -x "${files[0]}" ] && there=$("${files[0]}" version 2>/dev/null) && there=${there#lookout } &&
+  [ "$there" != "$version" ] && [ "$(printf '%s\n' "$there" "$version" | sort -V | tail -n 1)" = "$there" ]; then
+  die "$there is installed, which is newer than $version; name the version to go back" 65
+fi
 if [ -z "$root" ]; then
   chmod 0755 "$unpacked/lookout"
   told=$("$unpacked/lookout" version) || die "the program does not run here" 70

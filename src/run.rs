@@ -103,9 +103,15 @@ fn start(config: Config) -> io::Result<House> {
         agent
     });
     let inventory = Arc::clone(&agent.inventory);
-    let listener = server.map(|settings| bind(settings, &agent, &shutdown)).transpose()?;
+    let door = server.as_ref().map(|settings| (settings.address, settings.tls.is_some()));
+    // A port below 1024 takes a right that is given up next.
+    let bind = |settings| Server::bind(settings, Arc::clone(&agent), shutdown.clone());
+    let listener = server.map(bind).transpose()?;
     restrain(sandbox, agent.compose.is_on())?;
     let listening = listener.map(Server::start).transpose()?;
+    if let Some((address, tls)) = door {
+        log::info("server.listening", &[("address", text(&address)), ("tls", text(&tls))]);
+    }
     roots.iter().for_each(Root::log);
     // Its outcome is logged, and asked for again by whoever wants to know.
     agent.docker.is_ready();
@@ -141,14 +147,6 @@ fn keep_trail(agent: &Agent, shutdown: &Shutdown) {
             return;
         }
     }
-}
-
-/// What needs a right that is about to be given up.
-fn bind(settings: server::Settings, agent: &Arc<Agent>, shutdown: &Shutdown) -> io::Result<Server> {
-    let (address, tls) = (settings.address, settings.tls.is_some());
-    let server = Server::bind(settings, Arc::clone(agent), shutdown.clone())?;
-    log::info("server.listening", &[("address", text(&address)), ("tls", text(&tls))]);
-    Ok(server)
 }
 
 /// Gives up what is not needed any more. It is given up for the threads that are started from here on: none was

@@ -50,18 +50,28 @@ impl Right {
 const CALLS: &[libc::c_long] = &[
     libc::SYS_acct,
     libc::SYS_add_key,
+    libc::SYS_adjtimex,
     libc::SYS_bpf,
     libc::SYS_chroot,
+    libc::SYS_clock_adjtime,
     libc::SYS_clock_settime,
     libc::SYS_delete_module,
     libc::SYS_finit_module,
+    libc::SYS_fsconfig,
+    libc::SYS_fsmount,
+    libc::SYS_fsopen,
+    libc::SYS_fspick,
     libc::SYS_init_module,
     libc::SYS_io_uring_setup,
     libc::SYS_kexec_load,
     libc::SYS_keyctl,
     libc::SYS_mount,
+    libc::SYS_mount_setattr,
+    libc::SYS_move_mount,
     libc::SYS_open_by_handle_at,
+    libc::SYS_open_tree,
     libc::SYS_perf_event_open,
+    libc::SYS_pidfd_getfd,
     libc::SYS_pivot_root,
     libc::SYS_process_vm_readv,
     libc::SYS_process_vm_writev,
@@ -170,15 +180,21 @@ mod tests {
         apart(|| {
             Right::Calls.give_up().unwrap();
             // SAFETY: each of them is refused, or fails, without looking at what it is given.
-            let (traced, shared, mounted) = unsafe {
+            let (traced, shared, cloned, mounted) = unsafe {
                 let errno = || io::Error::last_os_error().raw_os_error();
                 let traced = (libc::ptrace(libc::PTRACE_ATTACH, 1, 0, 0), errno());
                 let shared = (libc::c_long::from(libc::unshare(libc::CLONE_NEWNS)), errno());
+                let flags = libc::CLONE_NEWUSER | libc::CLONE_NEWNS | libc::SIGCHLD;
+                let cloned = (libc::syscall(libc::SYS_clone, flags, 0, 0, 0, 0), errno());
+                if cloned.0 == 0 {
+                    // It was let through, and this is the child.
+                    libc::_exit(0);
+                }
                 let none = std::ptr::null();
                 let mounted = (libc::c_long::from(libc::mount(none, none, none, 0, none.cast())), errno());
-                (traced, shared, mounted)
+                (traced, shared, cloned, mounted)
             };
-            for refused in [traced, shared, mounted] {
+            for refused in [traced, shared, cloned, mounted] {
                 assert_eq!(refused, (-1, Some(libc::EACCES)));
             }
             assert!(std::fs::read("/proc/self/status").is_ok() && executes().is_ok(), "the rest works");
