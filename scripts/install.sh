@@ -56,8 +56,8 @@ while [ $# -gt 0 ]; do
 done
 [ "$purge" = no ] || [ "$does" = uninstall ] || die '--purge goes with --uninstall' 64
 case "$prefix" in /*) ;; *) die "--prefix must begin with /: '$prefix'" 64 ;; esac
-[ -z "$version" ] || [[ "$prefix" =~ ^/[A-Za-z0-9/._-]*$ ]] || die "'$prefix' is no place to install to; name one with letters, digits, / . _ -" 64
-[[ "$version" =~ ^[0-9]+\.[0-9]+\.[0-9]+(-[0-9A-Za-z.]+)?$ ]] ||
+[[ "$prefix" =~ ^/[A-Za-z0-9/._-]*$ ]] || die "--prefix '$prefix' is no place to install to; name one with letters, digits, / . _ -" 64
+[ -z "$version" ] || [[ "$version" =~ ^[0-9]+\.[0-9]+\.[0-9]+(-[0-9A-Za-z.]+)?$ ]] ||
   die "'$version' is no version; write it as 1.2.3" 64
 
 unit="$root/etc/systemd/system/lookout.service"

@@ -107,6 +107,19 @@ fn a_signed_release_is_installed_and_the_second_time_nothing_is_changed() {
 }
 
 #[test]
+fn nothing_goes_back_to_an_older_release_unless_it_is_named() {
+    let stage = Stage::new();
+    let newer = r#"mkdir -p system/usr/local/bin; cd system/usr/local/bin
+        printf '#!/bin/sh\necho lookout 99.0.0\n' >lookout; chmod 755 lookout"#;
+    shell(&stage.dir, newer);
+    let ended = stage.install(&[]);
+    assert_eq!(ended.code(), Some(65), "{}", ended.errors());
+    assert!(ended.errors().contains("99.0.0 is installed, which is newer"), "{}", ended.errors());
+    stage.install(&[VERSION]).good();
+    assert_eq!(stage.dir.read("system/usr/local/bin/lookout"), b"the program\n");
+}
+
+#[test]
 fn what_is_not_as_it_was_is_written_anew() {
     let stage = Stage::new();
     stage.install(&[]).good();

@@ -188,10 +188,11 @@ fn a_package_gives_secrets_to_root_alone_and_starts_nothing() {
         assert!(!scripts.contains(word), "{word}:\n{scripts}");
     }
     assert_eq!(fs::read_to_string(format!("{unpacked}/conffiles")).unwrap(), "/etc/lookout/config\n");
-    // What comes before a release sorts before it.
-    let version =
-        run(Command::new(BINARY).arg("version")).good().text().replace("lookout ", "").replace('-', "~");
-    assert!(deb.contains(&format!("/lookout_{}-1_", version.trim())), "{deb}");
+    // What comes before a release sorts before it, and its file has a name that is kept everywhere.
+    let version = run(Command::new(BINARY).arg("version")).good().text().replace("lookout ", "");
+    let control = fs::read_to_string(format!("{unpacked}/control")).unwrap();
+    assert!(control.contains(&format!("Version: {}-1\n", version.trim().replace('-', "~"))), "{control}");
+    assert!(deb.contains(&format!("/lookout_{}-1_", version.trim().replace('-', "."))), "{deb}");
 }
 
 #[test]
