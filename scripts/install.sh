@@ -183,9 +183,14 @@ if [ "$is_named" = no ] && [ -x "${files[0]}" ] && there=$("${files[0]}" version
 fi
 if [ -z "$root" ]; then
   chmod 0755 "$unpacked/lookout"
-  told=$("$unpacked/lookout" version) || die "the program does not run here" 70
+  told=$("$unpacked/lookout" version) || die "the program does not run here; where $work may not execute anything, name another place in TMPDIR" 70
   [ "$told" = "lookout $version" ] || die "the program says it is '$told', and not $version" 65
 fi
+
+# All of it, before anything is changed.
+wants=''
+if has_systemd; then wants=systemd/lookout.service; elif has_openrc; then wants=openrc/lookout; fi
+[ -z "$wants" ] || [ -f "$unpacked/$wants" ] || die "$archive holds no $wants; nothing was installed" 65
 
 changed=0
 put() { # put MODE FROM TO: leaves alone what is there already
