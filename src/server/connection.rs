@@ -92,10 +92,7 @@ pub(super) fn serve_errand(house: &House, socket: UnixStream, peer: IpAddr) {
 }
 
 fn attend(house: &House, conn: io::Result<Conn>, is_private: bool, visitor: &Visitor<'_>) {
-    let end = match conn.and_then(|conn| meet(house, conn, is_private, visitor)) {
-        Ok(talk) => converse(talk, visitor),
-        Err(error) => End::Handshake(error),
-    };
+    let end = converse(house, conn, is_private, visitor);
     log::debug("connection.ended", &[("peer", text(&visitor.peer())), ("reason", text(&end))]);
 }
 
@@ -110,7 +107,11 @@ pub(super) struct Talk<'h> {
     is_private: bool,
 }
 
-fn converse(mut talk: Talk<'_>, visitor: &Visitor<'_>) -> End {
+fn converse(house: &House, conn: io::Result<Conn>, is_private: bool, visitor: &Visitor<'_>) -> End {
+    let mut talk = match meet(house, conn, is_private, visitor) {
+        Ok(talk) => talk,
+        Err(error) => return End::Handshake(error),
+    };
     loop {
         let end = match await_head(&mut talk, visitor) {
             Ok(at) => exchange(&mut talk, visitor, at),
@@ -132,10 +133,11 @@ fn converse(mut talk: Talk<'_>, visitor: &Visitor<'_>) -> End {
 #[inline(never)]
 fn meet<'h>(
     house: &'h House,
-    mut conn: Conn,
+    conn: io::Result<Conn>,
     is_private: bool,
     visitor: &Visitor<'_>,
 ) -> io::Result<Talk<'h>> {
+    let mut conn = conn?;
     conn.handshake(Deadline::after_secs(TLS_HANDSHAKE_SECS))?;
     let pass = Pass::new(conn.peer_certificate());
     let is_private = is_private || visitor.peer().to_canonical().is_loopback();
