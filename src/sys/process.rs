@@ -8,9 +8,13 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::Path;
 use std::process::{ChildStderr, ChildStdout, Command, Stdio};
+use std::time::Duration;
 
 use super::landlock::{self, Ruleset};
+use super::poll::{Watch, wait};
 use super::seccomp::OnlyOnce;
+use crate::clock::Deadline;
+use crate::limits::TICK_MILLIS;
 
 /// What to run. There is no shell between this and the program.
 pub(crate) struct Program<'a> {
@@ -51,8 +55,8 @@ pub(crate) struct Pipes {
 /// A program as the kernel takes it: made before the fork, as nothing can be made after it.
 struct Image {
     name: CString,
-    texts: Vec<CString>,
-    /// Each ends with a null, and points into `texts`, which is never changed.
+    /// What the pointers lead to. They end with a null, and nothing of this is ever changed.
+    _texts: Vec<CString>,
     arguments: Vec<*const libc::c_char>,
     environment: Vec<*const libc::c_char>,
 }
@@ -77,12 +81,11 @@ impl Image {
         };
         let (to_arguments, to_environment) = (pointers(&arguments), pointers(&environment));
         let texts = arguments.into_iter().chain(environment).collect();
-        Ok(Self { name, texts, arguments: to_arguments, environment: to_environment })
+        Ok(Self { name, _texts: texts, arguments: to_arguments, environment: to_environment })
     }
 
     /// Becomes it; what comes back is why not.
     fn become_it(&self) -> io::Error {
-        debug_assert!(!self.texts.is_empty(), "the first argument is its name");
         // SAFETY: the name and all texts end with a zero, both lists end with a null, and all of it is owned.
         unsafe { libc::execve(self.name.as_ptr(), self.arguments.as_ptr(), self.environment.as_ptr()) };
         io::Error::last_os_error()
@@ -175,6 +178,21 @@ impl Child {
         self.look(libc::WNOHANG)
     }
 
+    /// Waits for its end; false when the deadline passed first.
+    pub(crate) fn wait_ended(&self, deadline: Deadline) -> io::Result<bool> {
+        while !self.has_ended() {
+            let ending = self.ending();
+            // An old kernel does not say that it ended: it is asked at every tick.
+            let tick = Deadline::after(Duration::from_millis(TICK_MILLIS));
+            let until = if ending.is_some() { deadline } else { deadline.sooner(tick) };
+            wait(&mut [ending.as_ref().map_or_else(Watch::nothing, Watch::readable)], until)?;
+            if deadline.passed() {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
     fn look(&self, how: i32) -> bool {
         // SAFETY: a structure of zeros is a valid one, and it lives through the call.
         unsafe {
@@ -209,6 +227,15 @@ impl Drop for Child {
 }
 
 #[cfg(test)]
+impl<'a> Program<'a> {
+    /// One that nothing is kept from.
+    pub(crate) fn free(path: &'a str, arguments: &'a [OsString]) -> Self {
+        let (path, dir) = (Path::new(path), Path::new("/"));
+        Self { path, arguments, environment: &[], dir, rules: None, executes_others: true, memory: 1 << 30 }
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use std::io::Read;
     use std::path::PathBuf;
@@ -221,17 +248,8 @@ mod tests {
     fn run(arguments: &[&str], rules: Option<&Ruleset>) -> (String, String, Ended) {
         let arguments: Vec<OsString> = arguments.iter().map(OsString::from).collect();
         let environment = [("GIVEN".into(), "this".into())];
-        let (path, dir) = (Path::new("/usr/bin/env"), Path::new("/"));
-        let executes_others = true;
-        let program = Program {
-            path,
-            arguments: &arguments,
-            environment: &environment,
-            dir,
-            rules,
-            executes_others,
-            memory: 1 << 30,
-        };
+        let free = Program::free("/usr/bin/env", &arguments);
+        let program = Program { environment: &environment, rules, ..free };
         let (child, mut pipes) = program.start().unwrap();
         let (mut out, mut err) = (String::new(), String::new());
         pipes.out.read_to_string(&mut out).unwrap();
@@ -249,16 +267,7 @@ mod tests {
     fn its_end_is_seen_and_told() {
         assert_eq!(run(&["false"], None).2, Ended::Code(1));
         let arguments = ["60".into()];
-        let (path, dir) = (Path::new("/bin/sleep"), Path::new("/"));
-        let program = Program {
-            path,
-            arguments: &arguments,
-            environment: &[],
-            dir,
-            rules: None,
-            executes_others: true,
-            memory: 1 << 30,
-        };
+        let program = Program::free("/bin/sleep", &arguments);
         let (child, _pipes) = program.start().unwrap();
         assert!(!child.has_ended());
         child.terminate();
@@ -329,16 +338,11 @@ mod tests {
     fn a_program_that_may_execute_no_other_cannot() {
         let run = |executes_others: bool| {
             let arguments = ["true".into()];
-            let (path, dir) = (Path::new("/usr/bin/env"), Path::new("/"));
             let environment = [("PATH".into(), "/usr/bin".into())];
             let program = Program {
-                path,
-                arguments: &arguments,
                 environment: &environment,
-                dir,
-                rules: None,
                 executes_others,
-                memory: 1 << 30,
+                ..Program::free("/usr/bin/env", &arguments)
             };
             let (child, _pipes) = program.start().unwrap();
             child.reap().unwrap()
@@ -351,16 +355,7 @@ mod tests {
     fn a_child_that_is_dropped_is_killed_with_all_it_started() {
         // A time-out in the foreground, which has a child of its own in the same group.
         let arguments = ["--foreground", "60", "sleep", "60"].map(OsString::from);
-        let (path, dir) = (Path::new("/usr/bin/timeout"), Path::new("/"));
-        let program = Program {
-            path,
-            arguments: &arguments,
-            environment: &[],
-            dir,
-            rules: None,
-            executes_others: true,
-            memory: 1 << 30,
-        };
+        let program = Program::free("/usr/bin/timeout", &arguments);
         let (child, mut pipes) = program.start().unwrap();
         drop(child);
         // The grandchild held the other end; it ends with it.

@@ -40,7 +40,7 @@ impl Right {
             Self::Privileges => no_new_privileges(),
             Self::Dumps => no_dumps(),
             Self::Capabilities => few_capabilities(),
-            Self::Calls => seccomp::refuse(CALLS),
+            Self::Calls => seccomp::refuse_with_namespaces(CALLS),
             Self::Execution => seccomp::refuse(&[libc::SYS_execve, libc::SYS_execveat]),
         }
     }
@@ -146,8 +146,6 @@ fn told(outcome: i32) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use std::path::Path;
-
     use super::*;
     use crate::sys::process::Program;
 
@@ -157,11 +155,7 @@ mod tests {
     }
 
     fn executes() -> io::Result<()> {
-        let (path, dir) = (Path::new("/bin/true"), Path::new("/"));
-        let (memory, executes_others) = (1 << 30, true);
-        Program { path, arguments: &[], environment: &[], dir, rules: None, executes_others, memory }
-            .start()
-            .map(drop)
+        Program::free("/bin/true", &[]).start().map(drop)
     }
 
     #[test]

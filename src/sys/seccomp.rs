@@ -80,9 +80,8 @@ impl OnlyOnce {
             load(FIRST_HIGH),
             is(half(at >> 32), 1, 0),
             end(REFUSE),
-            end(ALLOW),
         ];
-        Self(of_this_machine().into_iter().chain(lines).map(written).collect())
+        Self(filter(lines))
     }
 
     /// Puts the calling thread, and whatever it becomes, under these rules. It allocates nothing: it is called
@@ -92,8 +91,13 @@ impl OnlyOnce {
     }
 }
 
-/// From here on the calling thread, and those it starts, are refused these calls, and namespaces of their own.
+/// From here on the calling thread, and those it starts, are refused these calls.
 pub(super) fn refuse(calls: &[libc::c_long]) -> io::Result<()> {
+    enforce(&filter(each_refused(calls)))
+}
+
+/// And namespaces of their own, too.
+pub(super) fn refuse_with_namespaces(calls: &[libc::c_long]) -> io::Result<()> {
     // Of one call only the flags are looked at. Its successor keeps them where no filter sees them, and is not there:
     // who finds that so uses the older one.
     const NAMESPACES: u32 = 0x7e02_0000;
@@ -105,10 +109,16 @@ pub(super) fn refuse(calls: &[libc::c_long]) -> io::Result<()> {
         (BPF_JMP | BPF_JSET | BPF_K, 0, 1, NAMESPACES),
         end(REFUSE),
     ];
-    let each = calls.iter().flat_map(|call| [is(number(*call), 0, 1), end(REFUSE)]);
-    let lines = of_this_machine().into_iter().chain(each).chain(namespaces).chain([end(ALLOW)]);
-    let lines: Vec<_> = lines.map(written).collect();
-    enforce(&lines)
+    enforce(&filter(each_refused(calls).chain(namespaces)))
+}
+
+fn each_refused(calls: &[libc::c_long]) -> impl Iterator<Item = Line> {
+    calls.iter().flat_map(|call| [is(number(*call), 0, 1), end(REFUSE)])
+}
+
+/// These lines, which fall through to their end where they refuse nothing.
+fn filter(lines: impl IntoIterator<Item = Line>) -> Vec<sock_filter> {
+    of_this_machine().into_iter().chain(lines).chain([end(ALLOW)]).map(written).collect()
 }
 
 fn enforce(lines: &[sock_filter]) -> io::Result<()> {
