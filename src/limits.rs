@@ -3,12 +3,10 @@
 mod audit;
 mod compose;
 mod edge;
-mod stacks;
 
 pub(crate) use audit::*;
 pub(crate) use compose::*;
 pub(crate) use edge::*;
-pub(crate) use stacks::*;
 
 // --- connections ---------------------------------------------------------------------------------
 
