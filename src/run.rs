@@ -292,18 +292,18 @@ impl House {
             let hurried = is_told_to_stop(&mut self.signals);
             if hurried || deadline.passed() {
                 log::warn("agent.cut_off", &[("connections", number(self.connections()))]);
-                self.end_trail();
+                self.leave_in_order();
                 return ExitCode::SUCCESS;
             }
         }
-        self.end_trail();
+        self.leave_in_order();
         let returned = self.listening.is_none_or(|running| running.accepting.join());
         log::info("agent.stopped", &[]);
         if returned { ExitCode::SUCCESS } else { ExitCode::from(SOFTWARE) }
     }
 
     /// What compose left, the last record, and the signature under all of them.
-    fn end_trail(&self) {
+    fn leave_in_order(&self) {
         self.agent.compose.close();
         // Its failure is in the log, and there is nobody else to tell.
         let _ = self.agent.trail.write(Record::new(Event::Stop));

@@ -13,7 +13,7 @@ use super::route::{Access, Agent, Desk, Follow, Outcome, Reply, Response, Route}
 use crate::audit::{self, Event, Record};
 use crate::auth::{Class, Mode, Principal};
 use crate::clock::Deadline;
-use crate::compose::{last_line, Job, OpenDoor, Order, Run, Telling, Unfit, Unready};
+use crate::compose::{Job, OpenDoor, Order, Ready, Run, Telling, Unfit, Unready, last_line};
 use crate::docker;
 use crate::http::{BodyError, Method, Request, Status};
 use crate::limits::{COMPOSE_BODY_BYTES_MAX, HELD_BODY_SECS, HELD_FREE_BYTES, QUEUE_SECS};
@@ -43,26 +43,33 @@ struct Told<'t> {
 
 fn compose(desk: &mut Desk<'_>, ask: Permitted<Request<'_>>) -> Outcome {
     let (mut request, by) = ask.into_parts();
-    desk.agent.compose.check(by.grant().is_everything())?;
+    let ready = desk.agent.compose.ready(by.grant().is_everything())?;
     let telling = if desk.can_follow { telling(&request) } else { Telling::Whole };
-    let order = match read(desk, &mut request)? {
-        Ok(order) if order.has_no_end() && telling == Telling::Whole => {
-            let why = format!("\"follow\" has no end that could be waited for: ask with Accept: {LINES}");
-            record(desk.agent, operated(desk, &by, order.operation.name(), order.stack.as_str()), false);
-            return Ok(refused(telling, &why));
-        }
-        Ok(order) => order,
+    let read = match read(&ready, &mut request)? {
         Err(Unfit::Malformed(why)) => return Err(Failure::BadOrder(why)),
         Err(Unfit::Invalid { operation, stack, why }) => {
-            record(desk.agent, operated(desk, &by, &operation, &stack), false);
-            return Ok(refused(telling, &why.to_string()));
+            Err((operated(desk, &by, &operation, &stack), why.to_string()))
+        }
+        Ok(order) => {
+            let operated = operated(desk, &by, order.operation.name(), order.stack.as_str());
+            match order.has_no_end() && telling == Telling::Whole {
+                true => Err((operated, format!("\"follow\" has no end that could be waited for: ask with Accept: {LINES}"))),
+                false => Ok((order, operated)),
+            }
         }
     };
-    let refused = operated(desk, &by, order.operation.name(), order.stack.as_str());
-    let run = begin(desk, by, order, telling).inspect_err(|_| record(desk.agent, refused, false))?;
+    let (order, operated) = match read {
+        Ok(read) => read,
+        Err((operated, why)) => {
+            record(desk.agent, operated, false);
+            return Ok(refused(telling, &why));
+        }
+    };
+    let begun = begin(desk, &ready, by, order, telling, operated.clone());
+    let run = begun.inspect_err(|_| record(desk.agent, operated, false))?;
     match telling {
         Telling::Whole => whole(run, &request),
-        Telling::Lines => Ok(of_lines(Reply::Feed(Box::new(Lines { run, has_ended: false })))),
+        Telling::Lines => Ok(Response::feed(LINES, Box::new(Lines { run, has_ended: false }))),
     }
 }
 
@@ -76,8 +83,8 @@ fn telling(request: &Request<'_>) -> Telling {
 }
 
 /// Reads the order. A large one has a place as long as it is read.
-fn read(desk: &Desk<'_>, request: &mut Request<'_>) -> Result<Result<Order, Unfit>, Failure> {
-    let documents = desk.agent.compose.documents()?;
+fn read(ready: &Ready<'_>, request: &mut Request<'_>) -> Result<Result<Order, Unfit>, Failure> {
+    let documents = ready.documents();
     let mut take_place = || documents.take_within(Duration::from_secs(QUEUE_SECS));
     let deadline = Deadline::after_secs(HELD_BODY_SECS);
     let body = request.body.hold(COMPOSE_BODY_BYTES_MAX, HELD_FREE_BYTES, deadline, &mut take_place);
@@ -91,11 +98,18 @@ fn read(desk: &Desk<'_>, request: &mut Request<'_>) -> Result<Result<Order, Unfi
 fn refused(telling: Telling, why: &str) -> Response {
     match telling {
         Telling::Whole => Response::json(Status::OK, &Told { success: false, output: "", error: Some(why) }),
-        Telling::Lines => of_lines(Reply::Bytes(last_line(false, Some(why), 0))),
+        Telling::Lines => Response::of(LINES, Reply::Bytes(last_line(false, Some(why), 0))),
     }
 }
 
-fn begin(desk: &Desk<'_>, by: Principal, order: Order, telling: Telling) -> Result<Run, Failure> {
+fn begin(
+    desk: &Desk<'_>,
+    ready: &Ready<'_>,
+    by: Principal,
+    order: Order,
+    telling: Telling,
+    operated: Record,
+) -> Result<Run, Failure> {
     let grant = by.grant();
     if order.builds() && !grant.has(Class::Build) && grant.mode == Mode::Enforce {
         // Left to itself, compose would fetch a builder of its own, and fail with that.
@@ -103,11 +117,10 @@ fn begin(desk: &Desk<'_>, by: Principal, order: Order, telling: Telling) -> Resu
     }
     let gone = || Unready::Failed(std::io::ErrorKind::NotConnected.into());
     let agent = desk.agent.me.upgrade().ok_or_else(gone)?;
-    let record_of = operated(desk, &by, order.operation.name(), order.stack.as_str());
     let caller = Caller {
         gate: desk.gate.for_errand(by),
         peer: desk.peer,
-        actor: actor(desk),
+        actor: desk.asker(),
         request_id: desk.request_id.clone(),
     };
     let behind = Arc::clone(&agent);
@@ -115,18 +128,14 @@ fn begin(desk: &Desk<'_>, by: Principal, order: Order, telling: Telling) -> Resu
         Some(doors) => doors.open(Arc::clone(&behind), at, caller),
         None => Err(std::io::ErrorKind::Unsupported.into()),
     });
-    let on_end = Box::new(move |succeeded| record(&agent, record_of, succeeded));
-    Ok(desk.agent.compose.begin(Job { order, telling, open_door, on_end })?)
-}
-
-fn actor(desk: &Desk<'_>) -> String {
-    desk.actor.map_or_else(|| desk.peer.to_string(), str::to_owned)
+    let on_end = Box::new(move |succeeded| record(&agent, operated, succeeded));
+    Ok(ready.begin(Job { order, telling, open_door, on_end })?)
 }
 
 /// What is recorded of an operation, but for how it ended.
 fn operated(desk: &Desk<'_>, by: &Principal, operation: &str, stack: &str) -> Record {
     let mut record = Record::new(Event::ComposeOp);
-    record.actor = Some(actor(desk));
+    record.actor = Some(desk.asker());
     record.operation = Some(operation.to_owned());
     record.stack = Some(stack.to_owned());
     record.request_id.clone_from(&desk.request_id);
@@ -158,14 +167,6 @@ fn whole(mut run: Run, request: &Request<'_>) -> Outcome {
             return Err(docker::Error::ClientLeft.into());
         }
     }
-}
-
-fn of_lines(reply: Reply) -> Response {
-    let mut response = Response { reply, ..Response::empty(Status::OK) };
-    response.fields.push("Content-Type", LINES.as_bytes());
-    response.fields.push("Cache-Control", b"no-cache");
-    response.fields.push("X-Accel-Buffering", b"no");
-    response
 }
 
 /// A run, told as it goes on.

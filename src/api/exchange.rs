@@ -58,9 +58,8 @@ impl Exchange<'_> {
             return;
         }
         let head = &request.head;
-        let actor = desk.actor.map_or_else(|| request.peer.to_string(), str::to_owned);
         let mut record = Record::new(Event::ApiRequest);
-        record.actor = Some(actor);
+        record.actor = Some(desk.asker());
         record.method = Some(head.method.as_str());
         record.path = Some(head.target.path().to_owned());
         record.user_agent = text_of(head.values("user-agent").next());

@@ -88,7 +88,7 @@ fn events(desk: &mut Desk<'_>, ask: Permitted<Request<'_>>) -> Outcome {
         replayed: Vec::new(),
         missing: missing.into(),
     };
-    Ok(Response::feed(Box::new(feed)))
+    Ok(Response::events(Box::new(feed)))
 }
 
 /// What happens, for one client.

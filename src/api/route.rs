@@ -190,6 +190,13 @@ pub(crate) struct Desk<'a> {
     pub(crate) on_admitted: &'a dyn Fn(u64),
 }
 
+impl Desk<'_> {
+    /// Who asks, by the name that the records have for it.
+    pub(super) fn asker(&self) -> String {
+        self.actor.map_or_else(|| self.peer.to_string(), str::to_owned)
+    }
+}
+
 /// Who may reach a handler. A guarded one cannot be called without proof.
 pub(crate) enum Access {
     Public(fn(&mut Desk<'_>, Request<'_>) -> Outcome),
@@ -320,21 +327,30 @@ impl Response {
         Self { status, reason, fields, reply: Reply::Empty }
     }
 
-    /// Plain text, still to be filled in.
-    pub(crate) fn text(reply: Reply) -> Self {
+    /// An answer of this kind.
+    pub(super) fn of(kind: &'static str, reply: Reply) -> Self {
         let mut response = Self { reply, ..Self::empty(Status::OK) };
-        response.fields.push("Content-Type", b"text/plain; charset=utf-8");
+        response.fields.push("Content-Type", kind.as_bytes());
         response
     }
 
-    /// Server-sent events.
-    pub(crate) fn feed(follow: Box<dyn Follow>) -> Self {
-        let mut response = Self { reply: Reply::Feed(follow), ..Self::empty(Status::OK) };
-        response.fields.push("Content-Type", b"text/event-stream");
+    /// Plain text, still to be filled in.
+    pub(crate) fn text(reply: Reply) -> Self {
+        Self::of("text/plain; charset=utf-8", reply)
+    }
+
+    /// What is told as it comes.
+    pub(super) fn feed(kind: &'static str, follow: Box<dyn Follow>) -> Self {
+        let mut response = Self::of(kind, Reply::Feed(follow));
         response.fields.push("Cache-Control", b"no-cache");
         // Between us and the caller nobody gathers events into larger pieces.
         response.fields.push("X-Accel-Buffering", b"no");
         response
+    }
+
+    /// Server-sent events.
+    pub(crate) fn events(follow: Box<dyn Follow>) -> Self {
+        Self::feed("text/event-stream", follow)
     }
 
     /// One JSON value and a line feed.

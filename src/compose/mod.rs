@@ -45,11 +45,15 @@ use stacks::Stacks;
 use tool::Tool;
 
 /// What the operator says about stacks.
+pub(crate) enum Wish {
+    /// This, where they would be, is no directory: there are none.
+    Off(PathBuf),
+    On(Settings),
+}
+
+/// How compose is run where there are stacks.
 pub(crate) struct Settings {
-    /// Where they are, if that is a directory.
-    pub(crate) stacks: Option<PathBuf>,
-    /// What was said of that, for whoever asks why there are none.
-    pub(crate) named: PathBuf,
+    pub(crate) stacks: PathBuf,
     /// Below which each run has a private directory.
     pub(crate) runtime: PathBuf,
     /// How long an operation may take.
@@ -61,7 +65,7 @@ pub(crate) struct Settings {
 }
 
 /// Stacks, and who works on them.
-pub(crate) struct Compose(Option<Arc<House>>);
+pub(crate) struct Compose(Result<House, PathBuf>);
 
 struct House {
     settings: Arc<Settings>,
@@ -71,9 +75,12 @@ struct House {
     places: [(Kind, &'static str, Permits); 3],
     documents: Permits,
     stacks: Stacks,
-    tool: Shared<Option<Arc<Tool>>>,
-    runtime: Shared<Option<Arc<Runtime>>>,
+    tool: Kept<Tool>,
+    runtime: Kept<Runtime>,
 }
+
+/// Proof that something can be done for a caller.
+pub(crate) struct Ready<'c>(&'c House);
 
 /// Why nothing can be done for anybody.
 #[derive(Debug)]
@@ -90,15 +97,17 @@ pub(crate) enum Unready {
 impl Compose {
     /// There is none.
     pub(crate) const fn off() -> Self {
-        Self(None)
+        Self(Err(PathBuf::new()))
     }
 
     /// Removes what agents before this one left behind.
-    pub(crate) fn new(settings: Settings, shutdown: Shutdown) -> Self {
-        if settings.stacks.is_some() {
-            place::sweep(&settings.runtime);
-        }
-        Self(Some(Arc::new(House {
+    pub(crate) fn new(wish: Wish, shutdown: Shutdown) -> Self {
+        let settings = match wish {
+            Wish::Off(named) => return Self(Err(named)),
+            Wish::On(settings) => settings,
+        };
+        place::sweep(&settings.runtime);
+        Self(Ok(House {
             settings: Arc::new(settings),
             shutdown,
             crew: Crew::new("compose"),
@@ -109,44 +118,62 @@ impl Compose {
             ],
             documents: Permits::new(COMPOSE_DOCUMENTS_MAX),
             stacks: Stacks::new(),
-            tool: Shared::new(None),
-            runtime: Shared::new(None),
-        })))
+            tool: Kept::new(),
+            runtime: Kept::new(),
+        }))
     }
 
     /// Whether there are stacks.
     pub(crate) fn is_on(&self) -> bool {
-        self.0.as_ref().is_some_and(|house| house.settings.stacks.is_some())
+        self.0.is_ok()
     }
 
     /// Places for what it takes, by name.
     pub(crate) fn pools(&self) -> Vec<(&'static str, Permits)> {
-        let Some(house) = &self.0 else { return Vec::new() };
+        let Ok(house) = &self.0 else { return Vec::new() };
         let places = house.places.iter().map(|(_, name, places)| (*name, places.clone()));
         places.chain([("compose_documents", house.documents.clone())]).collect()
     }
 
     /// Whether anything can be done for someone who may do everything, or not.
-    pub(crate) fn check(&self, may_do_everything: bool) -> Result<(), Unready> {
-        self.house()?;
+    pub(crate) fn ready(&self, may_do_everything: bool) -> Result<Ready<'_>, Unready> {
+        let house = self.0.as_ref().map_err(|named| Unready::Off(named.clone()))?;
         match landlock::version() {
             None if !may_do_everything => Err(Unready::Unconfined),
-            _ => Ok(()),
+            _ => Ok(Ready(house)),
         }
     }
 
+    /// Waits until nothing is done any more, or the deadline.
+    pub(crate) fn wait_idle(&self, deadline: Deadline) -> bool {
+        let mut places = self.0.iter().flat_map(|house| &house.places);
+        places.all(|(.., places)| places.wait_idle(deadline))
+    }
+
+    /// Takes away what lies below `RUNTIME_DIR`. Nothing is done any more, or it is cut off.
+    pub(crate) fn close(&self) {
+        if let Ok(house) = &self.0 {
+            house.runtime.forget();
+        }
+    }
+}
+
+impl Ready<'_> {
     /// Places for requests that are read.
-    pub(crate) fn documents(&self) -> Result<&Permits, Unready> {
-        self.house().map(|house| &house.documents)
+    pub(crate) fn documents(&self) -> &Permits {
+        &self.0.documents
     }
 
     pub(crate) fn begin(&self, job: Job) -> Result<Run, Unready> {
-        let house = self.house()?;
+        let house = self.0;
         let place = house.place(job.order.kind()).ok_or(Unready::Busy)?;
+        let find = || Tool::find(house.settings.home.as_deref()).ok_or(Unready::NoProgram);
+        let make = || Runtime::make(&house.settings.runtime).map_err(Unready::Failed);
         let shop = Workshop {
             settings: Arc::clone(&house.settings),
-            tool: house.tool()?,
-            runtime: house.runtime().map_err(Unready::Failed)?,
+            // The program that was found, as long as it is the same.
+            tool: house.tool.get(Tool::is_there, find)?,
+            runtime: house.runtime.get(Runtime::is_there, make)?,
             stacks: house.stacks.clone(),
             shutdown: house.shutdown.clone(),
         };
@@ -154,65 +181,47 @@ impl Compose {
         house.crew.submit(work).map_err(Unready::Failed)?;
         Ok(run)
     }
-
-    /// Waits until nothing is done any more, or the deadline.
-    pub(crate) fn wait_idle(&self, deadline: Deadline) -> bool {
-        let all_idle =
-            |house: &Arc<House>| house.places.iter().all(|(.., places)| places.wait_idle(deadline));
-        self.0.as_ref().is_none_or(all_idle)
-    }
-
-    /// Takes away what lies below `RUNTIME_DIR`. Nothing is done any more, or it is cut off.
-    pub(crate) fn close(&self) {
-        if let Some(house) = &self.0 {
-            house.runtime.with(|runtime| *runtime = None);
-        }
-    }
-
-    fn house(&self) -> Result<&Arc<House>, Unready> {
-        match &self.0 {
-            Some(house) if house.settings.stacks.is_some() => Ok(house),
-            Some(house) => Err(Unready::Off(house.settings.named.clone())),
-            None => Err(Unready::Off(PathBuf::new())),
-        }
-    }
 }
 
 impl House {
     fn place(&self, wanted: Kind) -> Option<Permit> {
         self.places.iter().find(|(kind, ..)| *kind == wanted).and_then(|(.., places)| places.try_take())
     }
+}
 
-    /// The program that was found, as long as it is the same; or another one.
-    fn tool(&self) -> Result<Arc<Tool>, Unready> {
-        self.tool.with(|known| {
-            if let Some(tool) = known.as_ref().filter(|tool| tool.is_there()) {
-                return Ok(Arc::clone(tool));
-            }
-            *known = Tool::find(self.settings.home.as_deref()).map(Arc::new);
-            known.clone().ok_or(Unready::NoProgram)
-        })
+/// Something that is made when it is first wanted, and anew where it is no longer good.
+struct Kept<T>(Shared<Option<Arc<T>>>);
+
+impl<T> Kept<T> {
+    const fn new() -> Self {
+        Self(Shared::new(None))
     }
 
-    fn runtime(&self) -> io::Result<Arc<Runtime>> {
-        self.runtime.with(|known| match known {
-            Some(runtime) if runtime.is_there() => Ok(Arc::clone(runtime)),
-            _ => {
-                let runtime = Arc::new(Runtime::make(&self.settings.runtime)?);
-                *known = Some(Arc::clone(&runtime));
-                Ok(runtime)
-            }
-        })
+    /// Nobody waits while it is made: where several make it at once, the last one is kept.
+    fn get<E>(&self, is_good: fn(&T) -> bool, make: impl FnOnce() -> Result<T, E>) -> Result<Arc<T>, E> {
+        if let Some(kept) = self.0.with(|kept| kept.clone()).filter(|kept| is_good(kept)) {
+            return Ok(kept);
+        }
+        let made = Arc::new(make()?);
+        self.0.with(|kept| *kept = Some(Arc::clone(&made)));
+        Ok(made)
+    }
+
+    fn forget(&self) {
+        // Dropped after the turn: what goes with it takes its time.
+        drop(self.0.with(Option::take));
     }
 }
 
 impl fmt::Display for Unready {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Off(dir) => {
-                write!(f, "compose is off, as {} is no directory: make it, or name another one in STACKS_DIR, and start ", dir.display())?;
-                f.write_str("the agent again")
-            }
+            Self::Off(dir) => write!(
+                f,
+                "compose is off, as {} is no directory: make it, or name another one in STACKS_DIR, and start the \
+                 agent again",
+                dir.display()
+            ),
             Self::NoProgram => f.write_str(
                 "no compose program runs here: install Docker's compose plugin (docker-compose-plugin, or Debian's \
                  docker-compose) beside the agent",

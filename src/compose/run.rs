@@ -71,7 +71,7 @@ pub(crate) struct Outcome {
 enum Failure {
     Trouble(Trouble),
     Invalid(Invalid),
-    /// The caller left before anything was begun.
+    /// The caller, before anything was begun or while it only looked.
     Left,
     Stopping,
     Locked,
@@ -85,10 +85,6 @@ enum Failure {
 }
 
 /// What the two sides of a run share.
-struct Table {
-    told: Shared<Told>,
-}
-
 #[derive(Default)]
 struct Told {
     lines: Vec<u8>,
@@ -97,7 +93,7 @@ struct Told {
 
 /// A run under way, as its caller sees it. Readable when there is something to look at; who drops it has left.
 pub(crate) struct Run {
-    table: Arc<Table>,
+    told: Arc<Shared<Told>>,
     bell: UnixStream,
 }
 
@@ -108,21 +104,21 @@ impl Run {
         for end in [&bell, &theirs] {
             end.set_nonblocking(true)?;
         }
-        let table = Arc::new(Table { told: Shared::new(Told::default()) });
-        let caller = Caller { table: Arc::clone(&table), bell: theirs };
-        Ok((Self { table, bell }, move || work(shop, job, caller, place)))
+        let told = Arc::new(Shared::new(Told::default()));
+        let caller = Caller { told: Arc::clone(&told), bell: theirs };
+        Ok((Self { told, bell }, move || work(shop, job, caller, place)))
     }
 
     /// How it ended, once it has.
     pub(crate) fn outcome(&mut self) -> Option<Outcome> {
         self.hush();
-        self.table.told.with(|told| told.outcome.take())
+        self.told.with(|told| told.outcome.take())
     }
 
     /// The lines that came; the last of them tells how it ended.
     pub(crate) fn lines(&mut self, into: &mut Vec<u8>) -> bool {
         self.hush();
-        let is_over = self.table.told.with(|told| {
+        let is_over = self.told.with(|told| {
             into.append(&mut told.lines);
             told.outcome.is_some()
         });
@@ -146,7 +142,7 @@ impl AsFd for Run {
 
 /// The caller, as the run sees it.
 struct Caller {
-    table: Arc<Table>,
+    told: Arc<Shared<Told>>,
     bell: UnixStream,
 }
 
@@ -170,7 +166,7 @@ impl Caller {
     }
 
     fn waiting(&self) -> usize {
-        self.table.told.with(|told| told.lines.len())
+        self.told.with(|told| told.lines.len())
     }
 }
 
@@ -204,7 +200,7 @@ impl Drop for Finish {
                 last_line(outcome.error.is_none(), outcome.error.as_deref(), *omitted)
             }
         };
-        self.caller.table.told.with(|told| {
+        self.caller.told.with(|told| {
             told.lines.extend_from_slice(&last);
             told.outcome = Some(outcome);
         });
@@ -227,7 +223,7 @@ fn work(shop: Workshop, job: Job, caller: Caller, place: Permit) {
         Sink::Lines { lines, .. } => {
             let mut rest = Vec::new();
             lines.flush(&mut rest);
-            finish.caller.table.told.with(|told| told.lines.append(&mut rest));
+            finish.caller.told.with(|told| told.lines.append(&mut rest));
             String::new()
         }
     };
@@ -249,7 +245,7 @@ fn perform(
     for (path, content) in order.files.iter().filter(|(path, _)| files::holds_variables(path)) {
         environment::look(content).map_err(|why| Trouble::Refused(path.to_string(), why))?;
     }
-    let root = shop.settings.stacks.as_deref().unwrap_or_else(|| Path::new(""));
+    let root = &shop.settings.stacks;
     let stack = if writes { Stack::make(root, &order.dir) } else { Stack::open(root, &order.dir) }?;
     if writes {
         let variables = order.env.as_deref().map(environment::env_file);
@@ -339,7 +335,7 @@ impl Listener for Finish {
                 *omitted = omitted.saturating_add(u64::try_from(said.len()).unwrap_or(u64::MAX));
             }
             Sink::Lines { lines, .. } => {
-                self.caller.table.told.with(|told| lines.push(stream, said, &mut told.lines));
+                self.caller.told.with(|told| lines.push(stream, said, &mut told.lines));
                 self.caller.ring();
             }
         }

@@ -5,18 +5,17 @@ use std::fs::{self, File};
 use std::io::{self, Read};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use super::confine;
 use super::operation::Generation;
 use crate::clock::Deadline;
-use crate::limits::{COMPOSE_MEMORY_BYTES_MAX, COMPOSE_VERSION_SECS, TICK_MILLIS};
+use crate::limits::{COMPOSE_MEMORY_BYTES_MAX, COMPOSE_VERSION_SECS};
 use crate::log::{self, text};
 use crate::sys::poll::{Watch, wait};
 use crate::sys::process::{Ended, Program};
 
 /// Where Docker's own packages put plugins, most particular first.
-pub(crate) const PLUGIN_PLACES: [&str; 4] = [
+const PLUGIN_PLACES: [&str; 4] = [
     "/usr/local/lib/docker/cli-plugins",
     "/usr/local/libexec/docker/cli-plugins",
     "/usr/lib/docker/cli-plugins",
@@ -121,13 +120,8 @@ fn version(path: &Path, executes: &[PathBuf]) -> io::Result<String> {
         }
     }
     // It may have closed its mouth only.
-    while !child.has_ended() {
-        let tick = Deadline::after(Duration::from_millis(TICK_MILLIS));
-        let ending = child.ending();
-        wait(&mut [ending.as_ref().map_or_else(Watch::nothing, Watch::readable)], deadline.sooner(tick))?;
-        if deadline.passed() {
-            return Err(io::ErrorKind::TimedOut.into());
-        }
+    if !child.wait_ended(deadline)? {
+        return Err(io::ErrorKind::TimedOut.into());
     }
     match child.reap()? {
         Ended::Code(0) => Ok(String::from_utf8_lossy(&told).trim().to_owned()),
@@ -159,7 +153,7 @@ fn interpreter(path: &Path) -> Option<PathBuf> {
 
 /// The loader that an ELF file of this machine's byte order asks for.
 fn of_elf(front: &[u8]) -> Option<PathBuf> {
-    const INTERPRETER: u32 = 3;
+    const INTERPRETER: usize = 3;
     let number = |at: usize, bytes: usize| -> Option<usize> {
         let bytes = front.get(at..at.checked_add(bytes)?)?;
         let bytes = bytes.iter().rev().map(|byte| usize::from(*byte));
@@ -176,7 +170,7 @@ fn of_elf(front: &[u8]) -> Option<PathBuf> {
     };
     let headers = (0..count).filter_map(|index| table.checked_add(index.checked_mul(entry)?));
     for header in headers {
-        if number(header, 4)? == usize::try_from(INTERPRETER).ok()? {
+        if number(header, 4)? == INTERPRETER {
             let from = number(header.checked_add(place)?, wide)?;
             let length = number(header.checked_add(size)?, wide)?;
             let name = front.get(from..from.checked_add(length)?)?;

@@ -147,8 +147,8 @@ impl Watching<'_> {
             let is_full = self.only_reads && is_listening && listener.is_full();
             let readable = |ended: bool| !ended && !is_full;
             let tick = Deadline::after(Duration::from_millis(TICK_MILLIS));
-            // An old kernel does not say that it ended: it is asked at every tick.
             let (bell, ending) = (listener.bell(), child.ending());
+            // An old kernel does not say that it ended: it is asked at every tick.
             let until = if ending.is_some() { life.deadline } else { tick };
             let mut watches = [
                 if readable(mouths.out_ended) {

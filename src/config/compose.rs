@@ -12,12 +12,8 @@ use super::parse::{number, quoted};
 use super::variables::{
     COMPOSE_TIMEOUT, HOME, HTTP_PROXY, HTTPS_PROXY, NO_PROXY, RUNTIME_DIR, STACKS_DIR, TABLE, Variable,
 };
-use crate::compose::Settings;
-use crate::limits::COMPOSE_SECS_CEILING;
-
-/// What `RUNTIME_DIR` may be long: with the names of a run behind it, it is the path of a socket, which the
-/// system keeps to 107 bytes.
-const RUNTIME_DIR_BYTES_MAX: usize = 60;
+use crate::compose::{Settings, Wish};
+use crate::limits::{COMPOSE_SECS_CEILING, RUNTIME_DIR_BYTES_MAX};
 
 /// Whether there is anything for compose to do, and where.
 pub(super) enum Stacks {
@@ -27,7 +23,7 @@ pub(super) enum Stacks {
     Off,
 }
 
-pub(super) fn read(environment: &Environment, findings: &mut Findings) -> Option<Settings> {
+pub(super) fn read(environment: &Environment, findings: &mut Findings) -> Option<Wish> {
     let limit = findings.take(number(environment, &COMPOSE_TIMEOUT, 1..=COMPOSE_SECS_CEILING));
     let runtime = findings.take(named(environment, &RUNTIME_DIR));
     let named = findings.take(named(environment, &STACKS_DIR));
@@ -38,7 +34,7 @@ pub(super) fn read(environment: &Environment, findings: &mut Findings) -> Option
             let why = format!("compose is off, as {} is no directory", quoted(&named.to_string_lossy()));
             findings.no_effect(row, why);
         }
-        return Some(Settings { stacks: None, named, runtime, limit, proxies: Vec::new(), home: None });
+        return Some(Wish::Off(named));
     };
     let place = look(&STACKS_DIR, &stacks, findings);
     findings.take(place)?;
@@ -48,7 +44,7 @@ pub(super) fn read(environment: &Environment, findings: &mut Findings) -> Option
     let proxies = proxies(environment, findings)?;
     let home =
         findings.take(environment.text(&HOME))?.filter(|home| home.starts_with('/')).map(PathBuf::from);
-    Some(Settings { stacks: Some(stacks), named, runtime, limit, proxies, home })
+    Some(Wish::On(Settings { stacks, runtime, limit, proxies, home }))
 }
 
 /// Whether compose is on. A directory that somebody named must be there.

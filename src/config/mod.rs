@@ -32,7 +32,7 @@ use std::path::PathBuf;
 
 use crate::audit::Settings as AuditSettings;
 use crate::auth::{Exposure, Keyring};
-use crate::compose::Settings as ComposeSettings;
+use crate::compose::Wish;
 use crate::{api, docker, host, log, server};
 
 pub(crate) use columns::columns;
@@ -60,8 +60,8 @@ pub(crate) struct Config {
     /// The directory for what is recorded of commands, where keys ask for it.
     pub(crate) recordings: Option<PathBuf>,
     pub(crate) sandbox: Sandbox,
-    /// Where stacks lie, and how long compose may take.
-    pub(crate) compose: ComposeSettings,
+    /// Whether there are stacks, where they lie, and how compose is run on them.
+    pub(crate) compose: Wish,
     /// What works and still should be known; for the log, at each start.
     pub(crate) warnings: Vec<Warning>,
 }
@@ -156,7 +156,7 @@ struct Settings {
     audit: (AuditSettings, bool),
     recordings: Option<PathBuf>,
     sandbox: Sandbox,
-    compose: ComposeSettings,
+    compose: Wish,
 }
 
 /// The settings are `None` only after a problem.

@@ -163,7 +163,7 @@ fn events(desk: &mut Desk<'_>, ask: Permitted<Request<'_>>) -> Outcome {
     let agent = desk.agent;
     let feed = Feed::new(agent, by.grant()).ok_or(Failure::TooManyFollowers)?;
     let entries = in_reach(desk, by.grant())?;
-    Ok(Response::feed(Box::new(feed.after(&acknowledgement(agent, &entries)))))
+    Ok(Response::events(Box::new(feed.after(&acknowledgement(agent, &entries)))))
 }
 
 /// What the controller wants to know before anything else.

@@ -29,7 +29,7 @@ impl Place {
     }
 
     /// What is read with these beside the two directories, and every problem and warning.
-    fn read(&self, more: &[(&str, &str)]) -> (Option<Settings>, Vec<String>, Vec<String>) {
+    fn read(&self, more: &[(&str, &str)]) -> (Option<Wish>, Vec<String>, Vec<String>) {
         let mut values = vec![("STACKS_DIR", self.path("stacks")), ("RUNTIME_DIR", self.path("run"))];
         values.retain(|(name, _)| more.iter().all(|(other, _)| other != name));
         let mut values: Vec<_> = values.iter().map(|(name, value)| (*name, value.as_str())).collect();
@@ -51,7 +51,7 @@ impl Drop for Place {
     }
 }
 
-fn read_of(values: &[(&str, &str)]) -> (Option<Settings>, Vec<String>, Vec<String>) {
+fn read_of(values: &[(&str, &str)]) -> (Option<Wish>, Vec<String>, Vec<String>) {
     let mut findings = Findings::default();
     let settings = read(&Environment::of(values), &mut findings);
     assert_eq!(settings.is_some(), findings.problems.is_empty());
@@ -59,24 +59,32 @@ fn read_of(values: &[(&str, &str)]) -> (Option<Settings>, Vec<String>, Vec<Strin
     (settings, problems, findings.warnings.iter().map(ToString::to_string).collect())
 }
 
+/// Of where it is on.
+fn on(wish: Option<Wish>) -> Settings {
+    match wish {
+        Some(Wish::On(settings)) => settings,
+        Some(Wish::Off(named)) => panic!("{} was taken for none", named.display()),
+        None => panic!("there were problems"),
+    }
+}
+
 #[test]
 fn a_directory_for_stacks_switches_it_on() {
     let place = Place::new("on");
     let (settings, _, warnings) = place.read(&[("COMPOSE_TIMEOUT", "90")]);
-    let settings = settings.unwrap();
-    assert_eq!(settings.stacks.as_deref(), Some(place.0.join("stacks").as_path()));
-    assert_eq!((settings.named, settings.runtime), (place.0.join("stacks"), place.0.join("run")));
+    let settings = on(settings);
+    assert_eq!((settings.stacks, settings.runtime), (place.0.join("stacks"), place.0.join("run")));
     assert_eq!((settings.limit, settings.proxies, warnings), (Duration::from_secs(90), vec![], vec![]));
-    let usual = place.read(&[]).0.unwrap();
+    let usual = on(place.read(&[]).0);
     assert_eq!((usual.limit, usual.home), (Duration::from_secs(1800), None));
     // One that depends on where the agent was started is nowhere to look for programs.
     for (home, looked_at) in [("/home/x", Some(PathBuf::from("/home/x"))), ("x", None)] {
-        assert_eq!(place.read(&[("HOME", home)]).0.unwrap().home, looked_at);
+        assert_eq!(on(place.read(&[("HOME", home)]).0).home, looked_at);
     }
     let link = place.path("link");
     symlink(place.path("stacks"), &link).unwrap();
-    let linked = place.read(&[("STACKS_DIR", &link)]).0.unwrap();
-    assert_eq!(linked.stacks, Some(PathBuf::from(link)));
+    let linked = on(place.read(&[("STACKS_DIR", &link)]).0);
+    assert_eq!(linked.stacks, PathBuf::from(link));
 }
 
 #[test]
@@ -110,11 +118,10 @@ fn without_the_usual_directory_it_is_off_and_what_is_set_for_it_does_nothing() {
         return;
     }
     let (settings, _, warnings) = read_of(&[]);
-    let settings = settings.unwrap();
-    assert!(settings.stacks.is_none() && warnings.is_empty());
-    assert_eq!((settings.named, settings.runtime), ("/data/stacks".into(), "/tmp".into()));
+    assert!(matches!(settings, Some(Wish::Off(named)) if named == Path::new("/data/stacks")));
+    assert!(warnings.is_empty() && RUNTIME_DIR.default_value() == "/tmp");
     let (settings, _, warnings) = read_of(&[("COMPOSE_TIMEOUT", "5"), ("RUNTIME_DIR", "/no/such")]);
-    assert!(settings.unwrap().stacks.is_none());
+    assert!(matches!(settings, Some(Wish::Off(_))));
     assert_eq!(
         warnings,
         ["COMPOSE_TIMEOUT", "RUNTIME_DIR"]
@@ -129,7 +136,7 @@ fn a_time_that_is_none_is_refused_whether_it_is_on_or_off() {
         assert!(problems.len() == 1 && problems[0].starts_with("COMPOSE_TIMEOUT: "), "{problems:?}");
     }
     let place = Place::new("time");
-    assert_eq!(place.read(&[("COMPOSE_TIMEOUT", "86400")]).0.unwrap().limit, Duration::from_secs(86_400));
+    assert_eq!(on(place.read(&[("COMPOSE_TIMEOUT", "86400")]).0).limit, Duration::from_secs(86_400));
 }
 
 #[test]
@@ -209,7 +216,7 @@ fn a_proxy_goes_along_under_both_names_unless_a_user_stands_in_it() {
         ("ALL_PROXY", "socks5://10.0.0.2"),
     ];
     let (settings, _, warnings) = place.read(&values);
-    let proxies = settings.unwrap().proxies;
+    let proxies = on(settings).proxies;
     let told: Vec<_> = proxies.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
     assert_eq!(
         told,
