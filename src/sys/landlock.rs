@@ -1,6 +1,6 @@
-//! What a child may reach, enforced by the kernel: Landlock, as far as this kernel has it.
+//! What a process may reach, enforced by the kernel: Landlock, as far as this kernel has it.
 //!
-//! Rights are given, never taken: what no rule names cannot be opened, however the child was made to try.
+//! Rights are given, never taken: what no rule names cannot be opened, however the process was made to try.
 #![expect(unsafe_code, reason = "Landlock has no binding but its system calls")]
 
 use std::fs::{File, OpenOptions};
@@ -40,6 +40,15 @@ pub(crate) enum Right {
 }
 
 impl Right {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Read => "read",
+            Self::Own => "own",
+            Self::Execute => "execute",
+            Self::Device => "use",
+        }
+    }
+
     fn bits(self) -> u64 {
         match self {
             Self::Read => READ_FILE | READ_DIR,
@@ -80,19 +89,29 @@ pub(crate) fn version() -> Option<u32> {
     u32::try_from(version).ok().filter(|version| *version > 0)
 }
 
+/// What there is to say about files, as far as this version can.
+fn of_files(version: u32) -> u64 {
+    let since = |first: u32, bits: u64| if version >= first { bits } else { 0 };
+    FIRST | since(2, 1 << 13) | since(3, TRUNCATE) | since(5, 1 << 15)
+}
+
 impl Ruleset {
-    /// Nothing is given yet; `None` where the kernel cannot enforce it. TCP is left alone, or denied where the
-    /// kernel can; so are signals to processes outside, and sockets without a place in the file system.
+    /// For a child. Nothing is given yet; `None` where the kernel cannot enforce it. TCP is left alone, or denied
+    /// where the kernel can; so are signals to processes outside, and sockets without a place in the file system.
     pub(crate) fn new(leaves_tcp: bool) -> io::Result<Option<Self>> {
         let Some(version) = version() else { return Ok(None) };
         let since = |first: u32, bits: u64| if version >= first { bits } else { 0 };
-        let handled =
-            FIRST | since(2, 1 << 13) | since(3, TRUNCATE) | since(5, 1 << 15) | since(9, RESOLVE_UNIX);
-        let attributes = Attributes {
-            handled_access_fs: handled,
-            handled_access_net: if leaves_tcp { 0 } else { since(4, 0b11) },
-            scoped: since(6, 0b11),
-        };
+        let net = if leaves_tcp { 0 } else { since(4, 0b11) };
+        Self::made(version, of_files(version) | since(9, RESOLVE_UNIX), net, since(6, 0b11)).map(Some)
+    }
+
+    /// For files and directories alone: sockets, signals and TCP are left as they are.
+    pub(crate) fn of_files() -> io::Result<Option<Self>> {
+        version().map(|version| Self::made(version, of_files(version), 0, 0)).transpose()
+    }
+
+    fn made(version: u32, handled: u64, net: u64, scoped: u64) -> io::Result<Self> {
+        let attributes = Attributes { handled_access_fs: handled, handled_access_net: net, scoped };
         let size: usize = match version {
             ..4 => 8,
             4..6 => 16,
@@ -105,7 +124,7 @@ impl Ruleset {
             let fd = i32::try_from(fd).ok().filter(|fd| *fd >= 0).ok_or_else(io::Error::last_os_error)?;
             OwnedFd::from_raw_fd(fd)
         };
-        Ok(Some(Self { fd, handled }))
+        Ok(Self { fd, handled })
     }
 
     /// Gives a right beneath a place. A place that is not there is no place to give rights to.
@@ -136,6 +155,11 @@ impl Ruleset {
 
     pub(super) fn descriptor(&self) -> RawFd {
         self.fd.as_raw_fd()
+    }
+
+    /// Puts the calling thread, and those it starts, under these rules.
+    pub(crate) fn enforce(self) -> io::Result<()> {
+        enforce(self.descriptor())
     }
 }
 
