@@ -205,20 +205,20 @@ impl Fleet {
             let (request, query) = line.split_once('?').unwrap_or((&line, ""));
             let scripted = self.lock().answers.get(request).cloned();
             if let Some((status, told)) = scripted {
-                visit.send(whole(status, &told));
+                visit.tell(whole(status, &told));
                 continue;
             }
             match request.split('/').collect::<Vec<_>>().as_slice() {
                 ["GET ", "events"] => return self.tell_events(visit, query),
-                ["GET ", "containers", "json"] => visit.send(whole(200, &self.list())),
-                ["GET ", "containers", name, "json"] => visit.send(self.inspect(name)),
+                ["GET ", "containers", "json"] => visit.tell(whole(200, &self.list())),
+                ["GET ", "containers", name, "json"] => visit.tell(self.inspect(name)),
                 ["GET ", "images", name, "json"] => {
                     let image = self.lock().images.get(*name).map(Value::to_string);
-                    visit.send(image.map_or_else(|| refused("image", name), |told| whole(200, &told)));
+                    visit.tell(image.map_or_else(|| refused("image", name), |told| whole(200, &told)));
                 }
                 ["GET ", "containers", name, "logs"] => self.tell_logs(visit, name),
-                ["DELETE ", "containers", name] => visit.send(self.delete(name)),
-                _ => visit.send(whole(404, r#"{"message":"page not found"}"#)),
+                ["DELETE ", "containers", name] => visit.tell(self.delete(name)),
+                _ => visit.tell(whole(404, r#"{"message":"page not found"}"#)),
             }
         }
     }
@@ -249,9 +249,9 @@ impl Fleet {
     }
 
     fn tell_logs(&self, visit: &mut Visit, name: &str) {
-        let Some(found) = self.find(name) else { return visit.send(refused("container", name)) };
+        let Some(found) = self.find(name) else { return visit.tell(refused("container", name)) };
         let log = self.lock().logs.get(found["Id"].as_str().unwrap()).cloned().unwrap_or_default();
-        visit.send("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n");
+        visit.tell("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n");
         for piece in &log.pieces {
             let chunk = [format!("{:x}\r\n", piece.len()).as_bytes(), piece, b"\r\n"].concat();
             // Whoever has read enough leaves.
@@ -259,7 +259,7 @@ impl Fleet {
                 return;
             }
         }
-        if log.goes_on { visit.until_left() } else { visit.send("0\r\n\r\n") }
+        if log.goes_on { visit.until_left() } else { visit.tell("0\r\n\r\n") }
     }
 
     fn tell_events(&self, visit: &mut Visit, query: &str) {
@@ -272,7 +272,7 @@ impl Fleet {
         };
         // An Engine says what time it is, here the second of its first event.
         let date = "Date: Fri, 20 Nov 2026 14:43:29 GMT";
-        visit.send(format!("HTTP/1.1 200 OK\r\n{date}\r\nTransfer-Encoding: chunked\r\n\r\n"));
+        visit.tell(format!("HTTP/1.1 200 OK\r\n{date}\r\nTransfer-Encoding: chunked\r\n\r\n"));
         loop {
             let news = {
                 let nothing = |state: &mut State| state.breaks == breaks && state.journal.len() == told;
