@@ -33,7 +33,7 @@
 //! | 6 | `api`: routes and handlers |
 //! | 5 | `policy`: what a caller may do · `inventory`: the containers as a controller wants them |
 //! | 4 | `docker`: the Engine · `auth`: who is calling · `compose`: stacks · `host`: this machine, in figures |
-//! | 3 | `net`: sockets that keep time · `audit`: the trail that proves itself |
+//! | 3 | `net`: sockets that keep time · `audit`: the trail that proves itself · `sandbox`: what is given up |
 //! | 2 | `sys`: the operating system, safely · `http`: grammar · `threads` |
 //! | 1 | `secret` `log` `metrics` `permits` |
 //! | 0 | `limits` · `clock` · `exit` · `shared` · `version` |
@@ -62,6 +62,7 @@ mod net;
 mod permits;
 mod policy;
 mod run;
+mod sandbox;
 mod secret;
 mod server;
 mod shared;

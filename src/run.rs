@@ -1,6 +1,7 @@
 //! How the agent lives and dies: builds, starts, waits, drains.
 
 use std::io;
+use std::os::fd::OwnedFd;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,7 +11,7 @@ use crate::audit::{Event, Outcome, Record, Recordings, Trail};
 use crate::auth::{self, Exposure, Grant, Keyring};
 use crate::clock::Deadline;
 use crate::compose::Compose;
-use crate::config::{Config, Edge, Mode, Problem, Sandbox};
+use crate::config::{Config, Edge, Mode, Problem};
 use crate::docker::Docker;
 use crate::edge;
 use crate::exit::SOFTWARE;
@@ -23,9 +24,9 @@ use crate::limits::{
 use crate::log::{self, number, text};
 use crate::net::Shutdown;
 use crate::policy::words::root_equivalent;
+use crate::sandbox::{self, restrain};
 use crate::server::{self, PrivateDoors, Server};
 use crate::sys::poll::{Watch, wait};
-use crate::sys::restraint::Right;
 use crate::sys::signals::{Signal, Signals};
 use crate::sys::sockets::raise_descriptor_limit;
 use crate::threads::{self, Resident};
@@ -64,7 +65,9 @@ struct House {
 }
 
 fn start(config: Config) -> io::Result<House> {
-    let Config { mode, docker, about, host, audit, audit_detail, recordings, sandbox, compose, .. } = config;
+    let Config {
+        mode, docker, about, host, audit, audit_detail, recordings, sandbox, reach, compose, ..
+    } = config;
     let name = if matches!(mode, Mode::Edge(_)) { "edge" } else { "standard" };
     log::info("agent.starting", &[("version", text(&VERSION)), ("mode", text(&name))]);
     let (signals, every) = (Signals::catch()?, about.poll);
@@ -87,7 +90,7 @@ fn start(config: Config) -> io::Result<House> {
     agent.trail = Trail::new(audit)?;
     agent.tells_details = audit_detail;
     let shutdown = Shutdown::new()?;
-    agent.compose = Compose::new(compose, shutdown.clone());
+    agent.compose = Compose::new(compose, sandbox, shutdown.clone())?;
     agent.add_pools(agent.compose.pools());
     agent.doors = Some(Box::new(PrivateDoors::new()));
     agent.recordings = recordings.map(Recordings::new);
@@ -107,7 +110,7 @@ fn start(config: Config) -> io::Result<House> {
     // A port below 1024 takes a right that is given up next.
     let bind = |settings| Server::bind(settings, Arc::clone(&agent), shutdown.clone());
     let listener = server.map(bind).transpose()?;
-    restrain(sandbox, agent.compose.is_on())?;
+    restrain("agent", sandbox, &sandbox::OF_AGENT, Some(&reach))?;
     let listening = listener.map(Server::start).transpose()?;
     if let Some((address, tls)) = door {
         log::info("server.listening", &[("address", text(&address)), ("tls", text(&tls))]);
@@ -124,6 +127,9 @@ fn start(config: Config) -> io::Result<House> {
     ];
     let (kept, ending) = (Arc::clone(&agent), shutdown.clone());
     residents.push(("audit", Resident::start("audit", move || keep_trail(&kept, &ending))?));
+    if let Some(ending) = agent.compose.ending()? {
+        residents.push(("compose", Resident::start("compose", move || until_readable(&ending))?));
+    }
     residents.extend(edge.iter_mut().flat_map(edge::Running::residents));
     Ok(House { agent, shutdown, listening, edge, residents, signals, roots })
 }
@@ -134,6 +140,11 @@ fn record(agent: &Agent, record: Record) -> io::Result<()> {
         Err(why) if agent.trail.required() => Err(io::Error::other(why.to_string())),
         Ok(()) | Err(_) => Ok(()),
     }
+}
+
+fn until_readable(what: &OwnedFd) {
+    // Where it cannot be watched, it is as good as gone.
+    let _ = wait(&mut [Watch::readable(what)], Deadline::NEVER);
 }
 
 /// Signs what was recorded, and tries anew what could not be written, as time goes by.
@@ -147,31 +158,6 @@ fn keep_trail(agent: &Agent, shutdown: &Shutdown) {
             return;
         }
     }
-}
-
-/// Gives up what is not needed any more. It is given up for the threads that are started from here on: none was
-/// before.
-fn restrain(sandbox: Sandbox, executes: bool) -> io::Result<()> {
-    if sandbox == Sandbox::Off {
-        log::warn("agent.unrestrained", &[("why", text(&"SANDBOX=off"))]);
-        return Ok(());
-    }
-    let rights = [Right::Privileges, Right::Dumps, Right::Capabilities, Right::Calls, Right::Execution];
-    let mut given_up = Vec::new();
-    for right in rights.into_iter().filter(|right| !(executes && *right == Right::Execution)) {
-        match right.give_up() {
-            Ok(()) => given_up.push(right.name()),
-            Err(error) if sandbox == Sandbox::Require => {
-                let why = format!("SANDBOX=require, and {} cannot be given up: {error}", right.name());
-                return Err(io::Error::other(why));
-            }
-            Err(error) => {
-                log::warn("agent.not_restrained", &[("right", text(&right.name())), ("error", text(&error))]);
-            }
-        }
-    }
-    log::info("agent.restrained", &[("given_up", text(&given_up.join(", ")))]);
-    Ok(())
 }
 
 /// A credential with which its holder can become root on this host, and why.

@@ -5,6 +5,7 @@ use std::ffi::OsString;
 use clap::{Arg, ArgAction, ArgMatches, Command};
 
 use super::{audit, doctor, keygen, policy, server_cert};
+use crate::compose::RUNNER;
 
 pub(super) const NAME: &str = env!("CARGO_PKG_NAME");
 pub(super) use crate::version::VERSION;
@@ -24,6 +25,8 @@ pub(super) enum Ask {
     Policy(policy::Question),
     Audit(audit::Question),
     Version,
+    /// To be what starts compose for an agent.
+    Runner,
 }
 
 /// A command, what it takes, and what it then asks for.
@@ -100,6 +103,12 @@ const COMMANDS: &[Row] = &[
         about: "Say which version this is",
         shape: |command| command,
         ask: |_| Ask::Version,
+    },
+    Row {
+        name: RUNNER,
+        about: "Start compose for the agent that started this; of no use by hand",
+        shape: |command| command.hide(true),
+        ask: |_| Ask::Runner,
     },
 ];
 
@@ -269,7 +278,8 @@ mod tests {
     #[test]
     fn help_names_every_command_and_fits_a_terminal() {
         let help = of(&["--help"]).unwrap_err().render().to_string();
-        for Row { name, about, .. } in COMMANDS {
+        assert!(!help.contains(RUNNER), "nobody starts it by hand");
+        for Row { name, about, .. } in COMMANDS.iter().filter(|row| row.name != RUNNER) {
             let line = help.lines().find(|line| line.trim_start().starts_with(&format!("{name} "))).unwrap();
             assert!(line.ends_with(about), "{line}");
         }

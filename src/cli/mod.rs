@@ -24,6 +24,7 @@ mod server_cert;
 use std::ffi::OsString;
 use std::process::ExitCode;
 
+use crate::compose;
 use crate::config::Environment;
 use crate::exit::USAGE;
 use arguments::{Ask, NAME, VERSION};
@@ -44,6 +45,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Ok(Ask::Policy(question)) => policy::answer(&question, &Environment::of_process()),
         Ok(Ask::Audit(question)) => audit::answer(&question),
         Ok(Ask::Version) => told(&format!("{NAME} {VERSION}\n")),
+        Ok(Ask::Runner) => compose::serve_as_runner(),
         Err(instead) if instead.use_stderr() => {
             complain(&instead.render().to_string());
             ExitCode::from(USAGE)

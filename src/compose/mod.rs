@@ -3,11 +3,13 @@
 //! The program has no way to the Engine but a private door, behind which its caller's own authority is asked for each
 //! call; and of this machine it sees its stack and nothing that is anybody's secret.
 
+mod broker;
 mod confine;
 mod environment;
 mod files;
 #[cfg(fuzzing)]
 pub(crate) mod fuzzing;
+mod kept;
 mod names;
 mod operation;
 mod order;
@@ -15,34 +17,40 @@ mod output;
 mod place;
 mod registry;
 mod run;
+mod runner;
 mod sources;
 mod stacks;
 mod tool;
 mod watch;
+mod words;
 
 use std::fmt;
 use std::io;
+use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+pub(crate) use broker::RUNNER;
 use order::Kind;
 pub(crate) use order::{Order, Unfit};
 pub(crate) use output::last_line;
 pub(crate) use run::{Job, OpenDoor, Run, Telling};
+pub(crate) use runner::serve as serve_as_runner;
 pub(crate) use tool::plugin_places;
 
 use crate::clock::Deadline;
 use crate::limits::{COMPOSE_DOCUMENTS_MAX, COMPOSE_FOLLOWS_MAX, COMPOSE_LOOKS_MAX, COMPOSE_RUNS_MAX};
 use crate::net::Shutdown;
 use crate::permits::{Permit, Permits};
-use crate::shared::Shared;
+use crate::sandbox::Sandbox;
 use crate::sys::landlock;
 use crate::threads::Crew;
+use broker::Broker;
+use kept::Kept;
 use place::Runtime;
 use run::Workshop;
 use stacks::Stacks;
-use tool::Tool;
 
 /// What the operator says about stacks.
 pub(crate) enum Wish {
@@ -75,7 +83,7 @@ struct House {
     places: [(Kind, &'static str, Permits); 3],
     documents: Permits,
     stacks: Stacks,
-    tool: Kept<Tool>,
+    broker: Broker,
     runtime: Kept<Runtime>,
 }
 
@@ -100,14 +108,17 @@ impl Compose {
         Self(Err(PathBuf::new()))
     }
 
-    /// Removes what agents before this one left behind.
-    pub(crate) fn new(wish: Wish, shutdown: Shutdown) -> Self {
+    /// Starts what will start programs, and removes what agents before this one left behind. Nothing may have been given
+    /// up yet.
+    pub(crate) fn new(wish: Wish, sandbox: Sandbox, shutdown: Shutdown) -> io::Result<Self> {
         let settings = match wish {
-            Wish::Off(named) => return Self(Err(named)),
+            Wish::Off(named) => return Ok(Self(Err(named))),
             Wish::On(settings) => settings,
         };
+        let broker = Broker::start(&settings, sandbox)
+            .map_err(|error| io::Error::other(format!("what runs compose cannot be started: {error}")))?;
         place::sweep(&settings.runtime);
-        Self(Ok(House {
+        Ok(Self(Ok(House {
             settings: Arc::new(settings),
             shutdown,
             crew: Crew::new("compose"),
@@ -118,14 +129,20 @@ impl Compose {
             ],
             documents: Permits::new(COMPOSE_DOCUMENTS_MAX),
             stacks: Stacks::new(),
-            tool: Kept::new(),
+            broker,
             runtime: Kept::new(),
-        }))
+        })))
     }
 
     /// Whether there are stacks.
     pub(crate) fn is_on(&self) -> bool {
         self.0.is_ok()
+    }
+
+    /// Where there are stacks: readable once what starts programs is gone, which is before the agent itself only where
+    /// something failed.
+    pub(crate) fn ending(&self) -> io::Result<Option<OwnedFd>> {
+        self.0.as_ref().ok().map(|house| house.broker.ending()).transpose()
     }
 
     /// Places for what it takes, by name.
@@ -150,10 +167,11 @@ impl Compose {
         places.all(|(.., places)| places.wait_idle(deadline))
     }
 
-    /// Takes away what lies below `RUNTIME_DIR`. Nothing is done any more, or it is cut off.
+    /// Takes away what lies below `RUNTIME_DIR`, and lets the runner end. Nothing is done any more, or it is cut off.
     pub(crate) fn close(&self) {
         if let Ok(house) = &self.0 {
             house.runtime.forget();
+            house.broker.close();
         }
     }
 }
@@ -167,17 +185,17 @@ impl Ready<'_> {
     pub(crate) fn begin(&self, job: Job) -> Result<Run, Unready> {
         let house = self.0;
         let place = house.place(job.order.kind()).ok_or(Unready::Busy)?;
-        let find = || Tool::find(house.settings.home.as_deref()).ok_or(Unready::NoProgram);
+        let mut visit = house.broker.visit().map_err(Unready::Failed)?;
+        let tool = visit.find().map_err(Unready::Failed)?.ok_or(Unready::NoProgram)?;
         let make = || Runtime::make(&house.settings.runtime).map_err(Unready::Failed);
         let shop = Workshop {
             settings: Arc::clone(&house.settings),
-            // The program that was found, as long as it is the same.
-            tool: house.tool.get(Tool::is_there, find)?,
+            tool,
             runtime: house.runtime.get(Runtime::is_there, make)?,
             stacks: house.stacks.clone(),
             shutdown: house.shutdown.clone(),
         };
-        let (run, work) = Run::new(shop, job, place).map_err(Unready::Failed)?;
+        let (run, work) = Run::new(shop, visit, job, place).map_err(Unready::Failed)?;
         house.crew.submit(work).map_err(Unready::Failed)?;
         Ok(run)
     }
@@ -186,30 +204,6 @@ impl Ready<'_> {
 impl House {
     fn place(&self, wanted: Kind) -> Option<Permit> {
         self.places.iter().find(|(kind, ..)| *kind == wanted).and_then(|(.., places)| places.try_take())
-    }
-}
-
-/// Something that is made when it is first wanted, and anew where it is no longer good.
-struct Kept<T>(Shared<Option<Arc<T>>>);
-
-impl<T> Kept<T> {
-    const fn new() -> Self {
-        Self(Shared::new(None))
-    }
-
-    /// Nobody waits while it is made: where several make it at once, the last one is kept.
-    fn get<E>(&self, is_good: fn(&T) -> bool, make: impl FnOnce() -> Result<T, E>) -> Result<Arc<T>, E> {
-        if let Some(kept) = self.0.with(|kept| kept.clone()).filter(|kept| is_good(kept)) {
-            return Ok(kept);
-        }
-        let made = Arc::new(make()?);
-        self.0.with(|kept| *kept = Some(Arc::clone(&made)));
-        Ok(made)
-    }
-
-    fn forget(&self) {
-        // Dropped after the turn: what goes with it takes its time.
-        drop(self.0.with(Option::take));
     }
 }
 

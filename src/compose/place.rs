@@ -56,8 +56,9 @@ impl Drop for Runtime {
 }
 
 impl Room {
-    pub(super) fn dir(&self) -> &Path {
-        &self.dir
+    /// What it is called below the directory of all.
+    pub(super) fn below(&self, runtime: &Path) -> &str {
+        self.dir.strip_prefix(runtime).ok().and_then(Path::to_str).unwrap_or_default()
     }
 
     pub(super) fn home(&self) -> PathBuf {
@@ -149,11 +150,11 @@ mod tests {
         let runtime = Runtime::make(&parent).unwrap();
         let room = runtime.room().unwrap();
         room.configure(&Secret::new(b"{}".to_vec())).unwrap();
-        for dir in [room.dir().to_owned(), room.home(), room.config(), room.temp()] {
+        for dir in [room.dir.clone(), room.home(), room.config(), room.temp()] {
             assert_eq!(fs::metadata(dir).unwrap().mode() & 0o777, 0o700);
         }
         assert_eq!(fs::metadata(room.config().join("config.json")).unwrap().mode() & 0o777, 0o600);
-        let dir = room.dir().to_owned();
+        let dir = room.dir.clone();
         drop(room);
         assert!(!dir.exists());
         drop(runtime);
@@ -172,7 +173,7 @@ mod tests {
         lock.unlock().unwrap();
         sweep(&parent);
         assert!(!paths.0.exists() && paths.1.exists());
-        assert!(!left.dir().exists());
+        assert!(!left.dir.exists());
     }
 
     #[test]

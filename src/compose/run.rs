@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::broker::{Found, Task, Visit};
 use super::environment::{EnvKey, EnvValue, Home};
 use super::files::{self, ENV_FILE, Stack, Trouble};
 use super::operation::{self, Sources};
@@ -17,16 +18,16 @@ use super::order::{Invalid, Order};
 use super::output::{Lines, Output, Stream, last_line};
 use super::place::{Room, Runtime};
 use super::stacks::{Lock, Stacks};
-use super::tool::{Tool, plugin_places};
+use super::tool::plugin_places;
 use super::watch::{Cut, Listener, Watching};
-use super::{Settings, confine, environment, registry};
+use super::{Settings, environment, registry};
 use crate::clock::Deadline;
-use crate::limits::{COMPOSE_LINES_BYTES, COMPOSE_LOCK_MILLIS, COMPOSE_LOCK_SECS, COMPOSE_MEMORY_BYTES_MAX};
+use crate::limits::{COMPOSE_LINES_BYTES, COMPOSE_LOCK_MILLIS, COMPOSE_LOCK_SECS};
 use crate::net::Shutdown;
 use crate::permits::Permit;
 use crate::shared::Shared;
 use crate::sys::poll::{Watch, wait};
-use crate::sys::process::{Ended, Program};
+use crate::sys::process::Ended;
 
 /// How a run is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,7 +53,7 @@ pub(crate) struct Job {
 /// Where it is done.
 pub(super) struct Workshop {
     pub(super) settings: Arc<Settings>,
-    pub(super) tool: Arc<Tool>,
+    pub(super) tool: Found,
     pub(super) runtime: Arc<Runtime>,
     pub(super) stacks: Stacks,
     pub(super) shutdown: Shutdown,
@@ -99,14 +100,19 @@ pub(crate) struct Run {
 
 impl Run {
     /// Both sides: the caller's, and what is to be done on another thread.
-    pub(super) fn new(shop: Workshop, job: Job, place: Permit) -> io::Result<(Self, impl FnOnce() + Send)> {
+    pub(super) fn new(
+        shop: Workshop,
+        visit: Visit,
+        job: Job,
+        place: Permit,
+    ) -> io::Result<(Self, impl FnOnce() + Send)> {
         let (bell, theirs) = UnixStream::pair()?;
         for end in [&bell, &theirs] {
             end.set_nonblocking(true)?;
         }
         let told = Arc::new(Shared::new(Told::default()));
         let caller = Caller { told: Arc::clone(&told), bell: theirs };
-        Ok((Self { told, bell }, move || work(shop, job, caller, place)))
+        Ok((Self { told, bell }, move || work(shop, visit, job, caller, place)))
     }
 
     /// How it ended, once it has.
@@ -208,14 +214,14 @@ impl Drop for Finish {
     }
 }
 
-fn work(shop: Workshop, job: Job, caller: Caller, place: Permit) {
+fn work(shop: Workshop, visit: Visit, job: Job, caller: Caller, place: Permit) {
     let Job { mut order, telling, open_door, on_end } = job;
     let sink = match telling {
         Telling::Whole => Sink::Whole(Output::default()),
         Telling::Lines => Sink::Lines { lines: Lines::default(), omitted: 0 },
     };
     let mut finish = Finish { caller, on_end: Some(on_end), outcome: None, sink, place: Some(place) };
-    let done = perform(&shop, &mut order, open_door, &mut finish);
+    let done = perform(&shop, visit, &mut order, open_door, &mut finish);
     // Nothing of it is in use any more when the caller is told.
     drop(shop);
     let output = match &mut finish.sink {
@@ -232,6 +238,7 @@ fn work(shop: Workshop, job: Job, caller: Caller, place: Permit) {
 
 fn perform(
     shop: &Workshop,
+    visit: Visit,
     order: &mut Order,
     open_door: OpenDoor,
     finish: &mut Finish,
@@ -265,24 +272,15 @@ fn perform(
     let plugins: Vec<_> = plugins.iter().filter_map(|place| place.to_str()).collect();
     room.configure(&registry::config_json(&order.registries, &plugins)).map_err(Failure::Prepare)?;
     let _door = open_door(&room.socket()).map_err(Failure::Prepare)?;
-    let rules = confine::rules(
-        &shop.tool.executes,
-        Some(&stack.directory),
-        Some(room.dir()),
-        order.operation.may_build(),
-    );
-    let rules = rules.map_err(Failure::Prepare)?;
     let environment = surroundings(&room, shop, &variables);
-    let program = Program {
-        path: &shop.tool.path,
+    let task = Task {
+        stack: &order.dir,
+        room: room.below(&shop.settings.runtime),
+        may_build: order.operation.may_build(),
         arguments: &arguments,
         environment: &environment,
-        dir: &stack.path,
-        rules: rules.as_ref(),
-        executes_others: order.operation.may_build() && shop.tool.executes_builder,
-        memory: COMPOSE_MEMORY_BYTES_MAX,
     };
-    let started = program.start().map_err(|error| Failure::Start(shop.tool.path.clone(), error))?;
+    let started = visit.start(&task).map_err(|error| Failure::Start(shop.tool.path.clone(), error))?;
     let watching = Watching { only_reads: order.operation.only_reads(), deadline, shutdown: &shop.shutdown };
     match watching.over(started, finish).map_err(Failure::Watch)? {
         (_, Some(Cut::Late)) => Err(Failure::Late(shop.settings.limit.as_secs())),

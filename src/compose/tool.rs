@@ -6,6 +6,7 @@ use std::io::{self, Read};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
+use super::broker::Found;
 use super::confine;
 use super::operation::Generation;
 use crate::clock::Deadline;
@@ -27,13 +28,10 @@ const NAME: &str = "docker-compose";
 /// What builds for the newer ones.
 const BUILDER: &str = "docker-buildx";
 
-/// A compose program that runs here.
+/// The compose program, as who starts it knows it.
 #[derive(Debug)]
 pub(super) struct Tool {
-    pub(super) path: PathBuf,
-    pub(super) generation: Generation,
-    /// It has no builder of its own.
-    pub(super) executes_builder: bool,
+    pub(super) found: Found,
     /// What must be executed for it to run: itself, what interprets or loads it, and what builds for it.
     pub(super) executes: Vec<PathBuf>,
     /// Tells this file from another one under its name.
@@ -52,7 +50,7 @@ impl Tool {
 
     /// Whether it is still the one that was found.
     pub(super) fn is_there(&self) -> bool {
-        identity(&self.path).is_ok_and(|is| is == self.is)
+        identity(&self.found.path).is_ok_and(|is| is == self.is)
     }
 
     fn of(path: &Path, plugins: &[PathBuf]) -> Option<Self> {
@@ -72,7 +70,7 @@ impl Tool {
         let major = version.trim_start_matches('v').split('.').next().unwrap_or_default();
         let generation = if major == "1" { Generation::One } else { Generation::Two };
         let executes_builder = !matches!(major, "1" | "2");
-        Some(Self { path, generation, executes_builder, executes, is })
+        Some(Self { found: Found { path, generation, executes_builder }, executes, is })
     }
 }
 

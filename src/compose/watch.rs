@@ -4,15 +4,15 @@ use std::io::{self, Read};
 use std::os::fd::BorrowedFd;
 use std::time::Duration;
 
+use super::broker::Process;
 use super::output::Stream;
 use crate::clock::Deadline;
 use crate::limits::{
     BODY_BUFFER_BYTES, COMPOSE_DRAIN_SECS, COMPOSE_GOODBYE_SECS, COMPOSE_KILL_SECS, COMPOSE_LAST_SECS,
-    TICK_MILLIS,
 };
 use crate::net::Shutdown;
 use crate::sys::poll::{Watch, wait};
-use crate::sys::process::{Child, Ended, Pipes};
+use crate::sys::process::{Ended, Pipes};
 
 /// Who is told what it says.
 pub(super) trait Listener {
@@ -50,7 +50,7 @@ struct Life {
 
 impl Life {
     /// Asks it to end; what is asked twice is asked once.
-    fn cut(&mut self, child: &Child, why: Cut) {
+    fn cut(&mut self, child: &Process, why: Cut) {
         if self.cut.is_none() {
             self.cut = Some(why);
             let secs = if why == Cut::Stopping { COMPOSE_LAST_SECS } else { COMPOSE_KILL_SECS };
@@ -59,7 +59,7 @@ impl Life {
         }
     }
 
-    fn is_late(&mut self, child: &Child, is_stopping: bool) {
+    fn is_late(&mut self, child: &Process, is_stopping: bool) {
         if self.cut.is_none() {
             self.cut(child, if is_stopping { Cut::Stopping } else { Cut::Late });
         } else if !self.is_killed {
@@ -135,7 +135,7 @@ impl Watching<'_> {
     /// Until it is over: how it ended, and why, where that was our doing.
     pub(super) fn over(
         &self,
-        (child, pipes): (Child, Pipes),
+        (child, pipes): (Process, Pipes),
         listener: &mut dyn Listener,
     ) -> io::Result<(Ended, Option<Cut>)> {
         let space = vec![0; BODY_BUFFER_BYTES];
@@ -146,10 +146,7 @@ impl Watching<'_> {
             // What only reads waits with who is told of it; what changes something does not.
             let is_full = self.only_reads && is_listening && listener.is_full();
             let readable = |ended: bool| !ended && !is_full;
-            let tick = Deadline::after(Duration::from_millis(TICK_MILLIS));
             let (bell, ending) = (listener.bell(), child.ending());
-            // An old kernel does not say that it ended: it is asked at every tick.
-            let until = if ending.is_some() { life.deadline } else { tick };
             let mut watches = [
                 if readable(mouths.out_ended) {
                     Watch::readable(&mouths.pipes.out)
@@ -163,9 +160,9 @@ impl Watching<'_> {
                 },
                 if is_listening { Watch::readable(&bell) } else { Watch::nothing() },
                 if is_stopping { Watch::nothing() } else { Watch::readable(self.shutdown) },
-                ending.as_ref().map_or_else(Watch::nothing, Watch::readable),
+                Watch::readable(&ending),
             ];
-            wait(&mut watches, until)?;
+            wait(&mut watches, life.deadline)?;
             let [on_out, on_err, on_bell, on_shutdown, _] = watches.map(|watch| watch.is_ready());
             mouths.take((on_out, on_err), listener)?;
             if on_bell && listener.has_left() {
@@ -189,8 +186,6 @@ impl Watching<'_> {
                 life.is_late(&child, is_stopping);
             }
         }
-        // What it left behind holds the other ends.
-        child.kill();
         mouths.rest(listener)?;
         Ok((child.reap()?, life.cut))
     }

@@ -1,14 +1,17 @@
 //! The whole configuration in words: every variable, every guard, and what is wrong.
 
 use std::fmt::{Display, Write as _};
+use std::path::Path;
 
 use super::columns::columns;
 use super::compose::Stacks;
 use super::environment::Environment;
 use super::guards::guards;
 use super::parse::{quoted, quoted_address, unquoted};
-use super::variables::{Holds, Otherwise, STACKS_DIR, Section, TABLE, Variable};
+use super::reach::reach;
+use super::variables::{Holds, Otherwise, SANDBOX, STACKS_DIR, Section, TABLE, Variable};
 use super::{compose, edge};
+use crate::sandbox::{OF_AGENT, Sandbox};
 
 const HIDDEN: &str = "***";
 const NONE: &str = "-";
@@ -31,6 +34,7 @@ pub(crate) fn explain(environment: &Environment) -> Explanation {
         Ok(Stacks::Off) => format!("Compose: off, as {} is no directory.\n", STACKS_DIR.default_value()),
         Err(_) => "Compose: unclear, as STACKS_DIR is wrong.\n".to_owned(),
     });
+    text.push_str(&restraint(environment));
     let head = ["GUARD", "STATE", "LIFTED BY"].map(str::to_owned);
     let rows = guards(environment).into_iter();
     let rows = rows.map(|guard| [guard.what.to_owned(), guard.state, guard.lifted_by.to_owned()]);
@@ -44,6 +48,26 @@ pub(crate) fn explain(environment: &Environment) -> Explanation {
         text.push_str("\nNo problems.\n");
     }
     Explanation { text, is_sound }
+}
+
+/// What is given up, and which files are left.
+fn restraint(environment: &Environment) -> String {
+    let sandbox = environment.text(&SANDBOX).ok().flatten().unwrap_or_else(|| SANDBOX.default_value());
+    let when = match Sandbox::named(sandbox) {
+        Some(Sandbox::Try) => "as far as the kernel lets it",
+        Some(Sandbox::Require) => "or the agent does not start",
+        Some(Sandbox::Off) => return "Sandbox: off. Nothing is given up.\n".to_owned(),
+        None => return "Sandbox: unclear, as SANDBOX is wrong.\n".to_owned(),
+    };
+    let rights: Vec<_> = OF_AGENT.iter().map(|right| right.name()).collect();
+    let shown = |path: &Path| unquoted(&quoted(&path.to_string_lossy()));
+    let places = reach(environment).into_iter();
+    let places: Vec<_> =
+        places.map(|place| format!("{} {}", place.right.name(), shown(&place.path))).collect();
+    let (rights, places) = (rights.join(", "), places.join(", "));
+    format!(
+        "Sandbox: {when}, it gives up {rights}, and all files but the system's own and these: {places}.\n"
+    )
 }
 
 /// One aligned table, cut by the sections' headings.
@@ -179,6 +203,23 @@ mod tests {
             }
         }
         assert!(standard.contains("\nMode: standard, ") && edge.contains("\nMode: edge, "));
+    }
+
+    #[test]
+    fn what_is_given_up_and_what_is_left_is_told() {
+        let told = |values: &[(&str, &str)]| {
+            let text = explain(&Environment::of(values)).text;
+            text.lines().find(|line| line.starts_with("Sandbox: ")).unwrap().to_owned()
+        };
+        let line = told(&[("TOKEN_FILE", "/no/such/token"), ("STATE_DIR", "/no/state")]);
+        for part in
+            ["as far as the kernel lets it", "execution", "read /proc", "read /no/such", "own /no/state."]
+        {
+            assert!(line.contains(part), "{line}");
+        }
+        assert!(told(&[("SANDBOX", "require")]).contains("or the agent does not start"));
+        assert_eq!(told(&[("SANDBOX", "off")]), "Sandbox: off. Nothing is given up.");
+        assert!(told(&[("SANDBOX", "strict")]).contains("unclear"));
     }
 
     #[test]

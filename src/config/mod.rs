@@ -18,6 +18,7 @@ mod parse;
 mod pieces;
 mod place;
 mod probe;
+mod reach;
 mod recordings;
 mod secrets;
 #[cfg(test)]
@@ -33,6 +34,7 @@ use std::path::PathBuf;
 use crate::audit::Settings as AuditSettings;
 use crate::auth::{Exposure, Keyring};
 use crate::compose::Wish;
+use crate::sandbox::{Place, Sandbox};
 use crate::{api, docker, host, log, server};
 
 pub(crate) use columns::columns;
@@ -60,6 +62,8 @@ pub(crate) struct Config {
     /// The directory for what is recorded of commands, where keys ask for it.
     pub(crate) recordings: Option<PathBuf>,
     pub(crate) sandbox: Sandbox,
+    /// What of the file system it keeps then.
+    pub(crate) reach: Vec<Place>,
     /// Whether there are stacks, where they lie, and how compose is run on them.
     pub(crate) compose: Wish,
     /// What works and still should be known; for the log, at each start.
@@ -90,19 +94,6 @@ impl Mode {
         keyring.into_iter().flat_map(Keyring::iter).any(|key| key.options.records)
     }
 }
-
-/// Whether what is not needed is given up.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Sandbox {
-    /// As far as the kernel lets it.
-    Try,
-    /// Or the agent does not start.
-    Require,
-    Off,
-}
-
-const SANDBOXES: &[(&str, Sandbox)] =
-    &[("try", Sandbox::Try), ("require", Sandbox::Require), ("off", Sandbox::Off)];
 
 const LEVELS: &[(&str, log::Level)] = &[
     ("debug", log::Level::Debug),
@@ -138,6 +129,7 @@ impl Config {
                     audit_detail,
                     recordings,
                     sandbox,
+                    reach: reach::reach(environment),
                     compose,
                     warnings,
                 })
@@ -173,7 +165,7 @@ fn read(environment: &Environment) -> (Option<Settings>, Findings) {
     let records = mode.as_ref().is_some_and(Mode::records);
     let audit = audit::read(environment, records, &mut findings);
     let recordings = recordings::read(environment, records, &mut findings);
-    let sandbox = findings.take(parse::choice(environment, &SANDBOX, SANDBOXES));
+    let sandbox = findings.take(parse::choice(environment, &SANDBOX, &Sandbox::EVERY));
     let compose = compose::read(environment, &mut findings);
     without_effect(environment, &mut findings);
     let settings = || {

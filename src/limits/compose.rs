@@ -63,6 +63,12 @@ pub(crate) const COMPOSE_LOCK_SECS: u64 = 60;
 pub(crate) const COMPOSE_LOCK_MILLIS: u64 = 50;
 /// Memory of one program: what a file that grows while it is read may take. Beyond: it ends itself.
 pub(crate) const COMPOSE_MEMORY_BYTES_MAX: u64 = 1024 * 1024 * 1024;
+/// Talks with what starts programs: one for each operation that may be under way. Beyond: the door is closed.
+pub(crate) const COMPOSE_VISITS_MAX: usize = COMPOSE_RUNS_MAX + COMPOSE_LOOKS_MAX + COMPOSE_FOLLOWS_MAX;
+/// How long an answer of it may take: it tries every compose program there is. Beyond: the operation fails.
+pub(crate) const COMPOSE_VISIT_SECS: u64 = 180;
+/// One thing said to it: the kernel takes arguments and variables of two megabytes. Beyond: the operation fails.
+pub(crate) const COMPOSE_WORDS_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// What a caller is told to wait then.
 pub(crate) const COMPOSE_RETRY_SECS: u64 = 5;
 /// A request with all its files. Beyond: 413.

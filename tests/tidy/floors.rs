@@ -8,7 +8,7 @@ const FLOORS: &[&[&str]] = &[
     &["limits", "clock", "exit", "shared", "version"],
     &["names", "secret", "log", "metrics", "permits"],
     &["sys", "http", "threads"],
-    &["net", "audit"],
+    &["net", "audit", "sandbox"],
     &["docker", "auth", "compose", "host"],
     &["policy", "inventory"],
     &["api"],
