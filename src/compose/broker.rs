@@ -27,6 +27,8 @@ use crate::sys::{itself, passing};
 
 /// What the runner is called by, as an argument of this program.
 pub(crate) const RUNNER: &str = "compose-runner";
+/// How it is shown among processes, in as many bytes as the kernel keeps.
+pub(super) const SHOWN: &str = "lookout-compose";
 
 pub(super) const READY: &[u8] = b"ready";
 pub(super) const FIND: &[u8] = b"find";
@@ -73,7 +75,7 @@ pub(super) struct Process(UnixStream);
 impl Broker {
     /// Starts it, and waits until it has given up what it does not need.
     pub(super) fn start(settings: &Settings, sandbox: Sandbox) -> io::Result<Self> {
-        let (process, mut control) = itself::start(RUNNER)?;
+        let (process, mut control) = itself::start(SHOWN, RUNNER)?;
         let home = settings.home.as_deref().map(|home| home.as_os_str().as_bytes()).unwrap_or_default();
         let told = [
             settings.stacks.as_os_str().as_bytes(),

@@ -1,6 +1,7 @@
 //! The runner itself: a process that faces nobody but the agent, and starts programs for it.
 
 use std::ffi::OsString;
+use std::fs;
 use std::io;
 use std::os::fd::AsFd;
 use std::os::unix::ffi::OsStringExt;
@@ -10,7 +11,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::broker::{CODE, FIND, KILL, NO, READY, SIGNAL, START, TERMINATE, YES};
+use super::broker::{CODE, FIND, KILL, NO, READY, SHOWN, SIGNAL, START, TERMINATE, YES};
 use super::files::Stack;
 use super::kept::Kept;
 use super::names::StackDir;
@@ -50,6 +51,8 @@ struct Wanted {
 /// Serves the agent at the other end of this process's input, until that is gone.
 pub(crate) fn serve() -> ExitCode {
     threads::report_panics();
+    // A convenience for who looks; without it there is another name.
+    let _ = fs::write("/proc/self/comm", SHOWN);
     let outcome = io::stdin().as_fd().try_clone_to_owned().map(UnixStream::from).and_then(serve_agent);
     match outcome {
         Ok(true) => ExitCode::SUCCESS,

@@ -34,7 +34,7 @@ fn runner(agent: &Agent) -> u32 {
     let children = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap();
     let runner = children.trim().parse().unwrap_or_else(|_| panic!("children: {children:?}"));
     let line = fs::read(format!("/proc/{runner}/cmdline")).unwrap();
-    assert_eq!(line, b"lookout\0compose-runner\0");
+    assert_eq!(line, b"lookout-compose\0compose-runner\0");
     runner
 }
 
@@ -71,6 +71,7 @@ fn where_there_are_stacks_another_process_executes_and_the_agent_does_not() {
     let runner = runner(&agent);
     assert_eq!(capabilities(agent.pid()) & !0b110, 0);
     assert_eq!((capabilities(runner) & !0b110, self::told(runner, "NoNewPrivs").as_str()), (0, "1"));
+    assert_eq!(fs::read_to_string(format!("/proc/{runner}/comm")).unwrap(), "lookout-compose\n");
     assert_eq!(fs::read(format!("/proc/{runner}/environ")).unwrap(), b"", "nothing of the agent's");
 }
 
