@@ -127,13 +127,13 @@ impl Yard {
     }
 
     fn start(&self, wanted: &Wanted) -> io::Result<(Child, Pipes)> {
-        let tool = self.tool().ok_or(io::ErrorKind::NotFound)?;
         let stack =
             Stack::open(&self.stacks, &wanted.stack).map_err(|why| io::Error::other(why.to_string()))?;
         let mut room = Directory::open(&self.runtime)?;
         for name in wanted.room.split('/') {
             room = room.enter(name)?;
         }
+        let tool = self.tool().ok_or(io::ErrorKind::NotFound)?;
         let rules = confine::rules(&tool.executes, Some(&stack.directory), Some(&room), wanted.may_build)?;
         let program = Program {
             path: &tool.found.path,
@@ -213,4 +213,53 @@ impl Tool {
 
 fn path_bytes(path: &Path) -> Vec<u8> {
     path.as_os_str().to_owned().into_vec()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What the runner answers to this, over a yard with one stack, one run's directory, and one that is neither.
+    fn answered(told: &[&[u8]]) -> Option<Vec<Vec<u8>>> {
+        let home = std::env::temp_dir().join(format!("lookout-runner-{}", std::process::id()));
+        for dir in ["stacks/web", "runs/a/b", "elsewhere"] {
+            fs::create_dir_all(home.join(dir)).unwrap();
+        }
+        let (stacks, runtime) = (home.join("stacks"), home.join("runs"));
+        let yard = Yard { stacks, runtime, home: None, tool: Kept::new() };
+        let (mut agent, runner) = UnixStream::pair().unwrap();
+        words::write(&mut agent, told).unwrap();
+        agent.shutdown(std::net::Shutdown::Write).unwrap();
+        let _ = yard.talk(runner);
+        words::read(&mut agent).unwrap()
+    }
+
+    fn refusal(stack: &str, room: &str) -> String {
+        let told = answered(&[START, stack.as_bytes(), room.as_bytes(), NO, b"", b""]);
+        match told.as_deref() {
+            Some([why]) => String::from_utf8(why.clone()).unwrap(),
+            told => panic!("{stack} and {room} are answered {told:?}"),
+        }
+    }
+
+    #[test]
+    fn what_leads_out_of_its_places_is_refused_whoever_asks() {
+        for stack in ["../elsewhere", "..", "/etc", "web/..", ""] {
+            assert!(refusal(stack, "a/b").contains("invalid stack path"), "{stack}");
+        }
+        assert!(refusal("absent", "a/b").contains("absent"));
+        for room in ["../elsewhere", "a/../..", "/etc", "a//b", ".", ""] {
+            assert!(refusal("web", room).contains("invalid"), "{room}: {}", refusal("web", room));
+        }
+        assert!(refusal("web", "a/absent").contains("No such file"));
+    }
+
+    #[test]
+    fn what_is_not_understood_ends_the_talk() {
+        for told in [&[b"run".as_slice()][..], &[], &[FIND, b"more"]] {
+            assert_eq!(answered(told), None);
+        }
+        let told = answered(&[START, b"web", b"a/b", NO, b"\x09\0\0\0cut", b""]).unwrap();
+        assert!(String::from_utf8_lossy(&told[0]).contains("invalid data"), "{told:?}");
+    }
 }
