@@ -123,4 +123,5 @@ mod signed_bodies;
 mod streamed;
 mod throttle;
 mod tls;
+mod told;
 mod upgrade;
