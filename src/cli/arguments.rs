@@ -201,6 +201,7 @@ mod tests {
             &["policy", "check"][..],
             &["policy", "check", "keys"],
             &["policy", "explain", "ci", "GET", "/info"],
+            &["policy", "suggest", "a", "b"],
             &["policy", "explain", "two words", "POST", "/a?b=c", "--file", "keys"],
         ] {
             assert!(matches!(of(arguments), Ok(Ask::Policy(_))), "{arguments:?}");
@@ -230,6 +231,7 @@ mod tests {
             &["doctor", "wss://a", "wss://b"],
             &["policy"],
             &["policy", "suggest"],
+            &["policy", "widen"],
             &["policy", "check", "keys", "more"],
             &["policy", "explain", "ci", "GET"],
             &["audit"],

@@ -38,7 +38,7 @@ pub(super) fn shape(command: Command) -> Command {
     command.subcommand_required(true).subcommands([verify, tail, query])
 }
 
-fn files() -> Arg {
+pub(super) fn files() -> Arg {
     let files = Arg::new("FILE").value_name("FILE").required(true).action(ArgAction::Append);
     let files = files.num_args(1..).value_parser(value_parser!(PathBuf));
     files.help("The file that AUDIT_LOG names and those put aside, in any order")
@@ -82,12 +82,17 @@ pub(super) fn answer(question: &Question) -> ExitCode {
         Question::Tail(options) => audit_tail::tail(options),
         Question::Query(options) => audit_query::query(options),
     };
+    ended("audit", outcome)
+}
+
+/// The exit code, after a sentence where there was no answer.
+pub(super) fn ended(command: &str, outcome: Result<ExitCode, NoAnswer>) -> ExitCode {
     outcome.unwrap_or_else(|why| {
         // `lookout audit query … | head` has seen enough.
         if matches!(&why, NoAnswer::Untold(error) if error.kind() == ErrorKind::BrokenPipe) {
             return ExitCode::SUCCESS;
         }
-        complain(&format!("lookout audit: {why}\n"));
+        complain(&format!("lookout {command}: {why}\n"));
         if matches!(why, NoAnswer::Key(..)) { ExitCode::from(USAGE) } else { ExitCode::FAILURE }
     })
 }

@@ -17,6 +17,7 @@ mod new_files;
 mod out;
 mod policy;
 mod policy_explain;
+mod policy_suggest;
 mod routes;
 mod serve;
 mod server_cert;

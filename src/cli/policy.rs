@@ -9,7 +9,7 @@ use clap::{Arg, ArgMatches, Command, value_parser};
 
 use super::configuration::refuse;
 use super::out::{complain, say};
-use super::policy_explain;
+use super::{audit, policy_explain, policy_suggest};
 use crate::auth::keyring::Key;
 use crate::auth::{Grant, Keyring};
 use crate::clock;
@@ -23,6 +23,7 @@ use crate::policy::words::{powers, root_equivalent};
 pub(super) enum Question {
     Check(Option<PathBuf>),
     Explain(policy_explain::Question),
+    Suggest(Vec<PathBuf>),
 }
 
 pub(super) fn shape(command: Command) -> Command {
@@ -36,7 +37,11 @@ pub(super) fn shape(command: Command) -> Command {
         .args(policy_explain::arguments())
         .arg(file.long("file"))
         .after_help(policy_explain::MORE);
-    command.subcommand_required(true).subcommands([check, explain])
+    let suggest = Command::new("suggest")
+        .about("Say which classes would have sufficed for what an audit trail tells")
+        .arg(audit::files())
+        .after_help(policy_suggest::MORE);
+    command.subcommand_required(true).subcommands([check, explain, suggest])
 }
 
 impl Question {
@@ -44,6 +49,9 @@ impl Question {
         match matches.remove_subcommand() {
             Some((name, mut of_command)) if name == "explain" => {
                 Self::Explain(policy_explain::Question::of(&mut of_command))
+            }
+            Some((name, mut of_command)) if name == "suggest" => {
+                Self::Suggest(audit::files_of(&mut of_command))
             }
             of_check => Self::Check(of_check.and_then(|(_, mut of_command)| of_command.remove_one("file"))),
         }
@@ -67,6 +75,7 @@ pub(super) fn answer(question: &Question, environment: &Environment) -> ExitCode
     let outcome = match question {
         Question::Check(file) => check(file.as_deref(), environment),
         Question::Explain(question) => policy_explain::explain(question, environment),
+        Question::Suggest(files) => return audit::ended("policy", policy_suggest::suggest(files)),
     };
     outcome.unwrap_or_else(|why| {
         let code = match why {

@@ -109,6 +109,7 @@ mod metrics;
 mod metrics_counts;
 mod pid_one;
 mod policy_commands;
+mod policy_suggest;
 mod proxies;
 mod proxy;
 mod regression;
