@@ -104,7 +104,8 @@ impl Guests {
     /// Makes room by closing whoever has been idle longest.
     fn close_longest_idle(&self) -> bool {
         let mut seats = self.seats();
-        seats.sort_by_key(|seat| seat.since.load(Ordering::Relaxed));
+        // Each time is looked at once: it changes meanwhile, and a sort that sees that panics.
+        seats.sort_by_cached_key(|seat| seat.since.load(Ordering::Relaxed));
         seats.iter().any(|seat| seat.close_if_idle())
     }
 
