@@ -141,6 +141,7 @@ fn exchange(
         let parsed = response_head(head, ask.method, &mut slots).map_err(Error::Malformed)?;
         if parsed.status.is_interim() {
             link.wire.give_back(space);
+            look_around(ask.client(), deadline)?;
             continue;
         }
         let switched = parsed.status == Status::SWITCHING_PROTOCOLS;
@@ -198,7 +199,13 @@ fn await_head(link: &mut Link, ask: &Ask<'_, '_>, deadline: Deadline) -> Result<
         }
         let ended = match link.wire.receive() {
             Ok(0) => io::Error::from(ErrorKind::UnexpectedEof),
-            Ok(_) => continue,
+            Ok(_) => {
+                // What came whole at once, as it nearly always does, needs no look.
+                if seen > 0 {
+                    look_around(ask.client(), deadline)?;
+                }
+                continue;
+            }
             Err(error) if is_tick(&error) => {
                 wait_quietly(link, ask.client(), deadline)?;
                 continue;
@@ -211,6 +218,18 @@ fn await_head(link: &mut Link, ask: &Ask<'_, '_>, deadline: Deadline) -> Result<
         }
         return Err(Error::Closed(ended).into());
     }
+}
+
+/// The Engine says something, and never what is waited for: that, too, is taken for as long as there is
+/// somebody to tell, and time.
+fn look_around(client: Option<BorrowedFd<'_>>, deadline: Deadline) -> Result<(), Error> {
+    if deadline.passed() {
+        return Err(Error::Late);
+    }
+    let mut watches = [client.as_ref().map_or_else(Watch::nothing, Watch::departure)];
+    // Asks without waiting; a failed poll is as good as nobody who left.
+    let has_left = wait(&mut watches, Deadline::after(Duration::ZERO)).unwrap_or(false);
+    if has_left { Err(Error::ClientLeft) } else { Ok(()) }
 }
 
 /// The Engine is taking its time: sleeps until it speaks, the client leaves, or it is too late.
