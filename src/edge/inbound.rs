@@ -117,6 +117,8 @@ impl Source for Inbound<'_> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
     use crate::edge::inlet::Cause;
     use crate::http::{Body, Framing};
@@ -129,14 +131,14 @@ mod tests {
 
     #[test]
     fn a_body_at_hand_is_read_as_it_is() {
-        let inlet = Inlet::new().unwrap();
+        let inlet = Inlet::new(&Arc::default()).unwrap();
         let mut source = Inbound::new(b"{}".to_vec(), &inlet, None);
         assert_eq!(whole(&mut Body::new(&mut source, Framing::Length(2), false)), b"{}");
     }
 
     #[test]
     fn a_body_that_arrives_in_pieces_is_read_to_its_end() {
-        let (inlet, outbox) = (Inlet::new().unwrap(), Outbox::new().unwrap());
+        let (inlet, outbox) = (Inlet::new(&Arc::default()).unwrap(), Outbox::new().unwrap());
         for input in [Input::Data(b"one ".to_vec()), Input::Data(b"two".to_vec()), Input::End] {
             inlet.put(input).unwrap();
         }
@@ -148,7 +150,7 @@ mod tests {
 
     #[test]
     fn a_body_that_was_cancelled_is_cut() {
-        let (inlet, outbox) = (Inlet::new().unwrap(), Outbox::new().unwrap());
+        let (inlet, outbox) = (Inlet::new(&Arc::default()).unwrap(), Outbox::new().unwrap());
         inlet.put(Input::Data(b"one".to_vec())).unwrap();
         inlet.cancel(Cause::Asked);
         let grant = Grant { outbox: &outbox, request_id: "r", owed: 0 };

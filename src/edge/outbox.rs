@@ -66,6 +66,8 @@ struct Waiting {
     credit: Option<u64>,
     inlet: Arc<Inlet>,
     has_room: Arc<Condvar>,
+    /// Its owner waits there: waking nobody costs a system call, too.
+    is_awaited: bool,
     /// Its owner polls, and is to be woken when there is room.
     rings: bool,
     /// Its owner has said everything.
@@ -116,6 +118,7 @@ impl Outbox {
             credit,
             inlet: Arc::clone(&inlet),
             has_room: Arc::clone(&has_room),
+            is_awaited: false,
             rings: false,
             is_left: false,
         };
@@ -243,7 +246,9 @@ impl State {
 
 impl Waiting {
     fn tell_owner(&mut self) {
-        self.has_room.notify_one();
+        if std::mem::take(&mut self.is_awaited) {
+            self.has_room.notify_all();
+        }
         if std::mem::take(&mut self.rings) {
             self.inlet.ring();
         }
@@ -301,9 +306,11 @@ impl Lane {
             if deadline.passed() || state.is_closed || self.inlet.is_cancelled() {
                 return Err(Gone);
             }
-            if !is_blocked(state.lanes.get(&self.id).ok_or(Gone)?) {
+            let waiting = state.lanes.get_mut(&self.id).ok_or(Gone)?;
+            if !is_blocked(waiting) {
                 return Ok(state);
             }
+            waiting.is_awaited = true;
             // Whoever cancels may do so between the look and the wait.
             let waited = self.has_room.wait_timeout(state, Duration::from_secs(1));
             state = waited.unwrap_or_else(PoisonError::into_inner).0;

@@ -14,7 +14,7 @@ use super::outbox::{Frame, Gone};
 use super::session::Session;
 use crate::clock::{self, Deadline};
 use crate::limits::{
-    EDGE_CHUNK_BYTES, EDGE_GOODBYE_SECS, EDGE_MESSAGE_IN_MAX, EDGE_READ_IN_A_ROW, EDGE_SILENCE_SECS,
+    EDGE_GOODBYE_SECS, EDGE_MESSAGE_IN_MAX, EDGE_READ_BYTES, EDGE_READ_IN_A_ROW, EDGE_SILENCE_SECS,
     EDGE_STALL_SECS, EDGE_TURN_BYTES, EDGE_UNSENT_BYTES,
 };
 use crate::net::{Conn, Shutdown, is_tick};
@@ -75,7 +75,7 @@ impl Socket {
         let config = WebSocketConfig::default()
             .max_message_size(Some(EDGE_MESSAGE_IN_MAX))
             .max_frame_size(Some(EDGE_MESSAGE_IN_MAX))
-            .read_buffer_size(EDGE_CHUNK_BYTES)
+            .read_buffer_size(EDGE_READ_BYTES)
             // It is flushed when a turn is over, and holds no more than a turn and one message.
             .write_buffer_size(usize::MAX / 2)
             .max_write_buffer_size(usize::MAX);

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::call::Agreed;
-use super::inlet::{Cause, Inlet};
+use super::inlet::{Bells, Cause, Inlet};
 use super::outbox::Outbox;
 use crate::api::Agent;
 use crate::auth::Gate;
@@ -94,6 +94,7 @@ pub(super) struct Session {
     book: Shared<Book>,
     /// Connections to the Engine that are clean, for the next request of this session.
     lines: Shared<Vec<Line>>,
+    bells: Arc<Bells>,
     /// A message could not be read, and the log knows.
     has_skipped: AtomicBool,
 }
@@ -131,7 +132,8 @@ impl Session {
         (peer, is_private): (IpAddr, bool),
     ) -> Self {
         let (book, lines) = (Shared::new(Book::default()), Shared::new(Vec::new()));
-        Self { house, outbox, agreed, peer, is_private, book, lines, has_skipped: AtomicBool::new(false) }
+        let (bells, has_skipped) = (Arc::default(), AtomicBool::new(false));
+        Self { house, outbox, agreed, peer, is_private, book, lines, bells, has_skipped }
     }
 
     /// Enters something under its name.
@@ -142,7 +144,7 @@ impl Session {
         channel: Option<u32>,
         takes: bool,
     ) -> Result<Running, NotBegun> {
-        let inlet = Arc::new(Inlet::new().map_err(|_| NotBegun::Over)?);
+        let inlet = Arc::new(Inlet::new(&self.bells).map_err(|_| NotBegun::Over)?);
         let key = (kind, name.to_owned());
         self.book.with(|book| {
             if book.is_over {

@@ -6,6 +6,8 @@
 pub(crate) const EDGE_MESSAGE_IN_MAX: usize = 16 * 1024 * 1024;
 /// A message of ours: below what controllers take. Beyond: an error in its place.
 pub(crate) const EDGE_MESSAGE_OUT_MAX: usize = 15 * 1024 * 1024;
+/// What one reading of the connection takes. The library clears so much before each, so no more than most messages have.
+pub(crate) const EDGE_READ_BYTES: usize = 16 * 1024;
 /// Content of a streamed answer in one text message, which base64 makes a third longer.
 pub(crate) const EDGE_TEXT_CHUNK_BYTES: usize = 32 * 1024;
 /// Content in one binary message, and what one reading of a fast source gives.
@@ -27,6 +29,8 @@ pub(crate) const EDGE_CONTROL_MAX: usize = 4096;
 pub(crate) const EDGE_READ_IN_A_ROW: usize = 64;
 /// Requests of the controller's at once. Beyond: an error.
 pub(crate) const EDGE_CALLS_MAX: usize = 100;
+/// Pairs of sockets that are kept for the next of those, as nearly all end without having needed theirs.
+pub(crate) const EDGE_BELLS_KEPT: usize = 16;
 /// Commands at once. Beyond: ended with a reason.
 pub(crate) const EDGE_EXECS_MAX: usize = 100;
 /// Streams of logs at once. Beyond: an error.

@@ -12,7 +12,7 @@ fn outbox() -> Arc<Outbox> {
 }
 
 fn lane(outbox: &Arc<Outbox>, credit: Option<u64>) -> (Lane, Arc<Inlet>) {
-    let inlet = Arc::new(Inlet::new().unwrap());
+    let inlet = Arc::new(Inlet::new(&Arc::default()).unwrap());
     (outbox.lane(&inlet, credit), inlet)
 }
 
