@@ -11,8 +11,15 @@ pub(crate) struct Permits(Arc<Places>);
 
 struct Places {
     max: usize,
-    taken: Mutex<usize>,
+    state: Mutex<State>,
     given_back: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    taken: usize,
+    /// Who waits: waking nobody costs a system call, too.
+    waiting: usize,
 }
 
 /// A place was free; drop gives it back.
@@ -21,39 +28,33 @@ pub(crate) struct Permit(Arc<Places>);
 
 impl Permits {
     pub(crate) fn new(max: usize) -> Self {
-        Self(Arc::new(Places { max, taken: Mutex::new(0), given_back: Condvar::new() }))
+        Self(Arc::new(Places { max, state: Mutex::default(), given_back: Condvar::new() }))
     }
 
     pub(crate) fn try_take(&self) -> Option<Permit> {
-        let mut taken = self.0.lock();
-        if *taken >= self.0.max {
-            return None;
-        }
-        *taken = taken.saturating_add(1);
-        Some(Permit(Arc::clone(&self.0)))
+        self.take(&mut self.0.lock())
     }
 
     /// Waits a little for a place; the caller looks around and asks again.
     pub(crate) fn take_within(&self, span: Duration) -> Option<Permit> {
-        let full = |taken: &mut usize| *taken >= self.0.max;
-        let waited = self.0.given_back.wait_timeout_while(self.0.lock(), span, full);
-        let (mut taken, outcome) = waited.unwrap_or_else(PoisonError::into_inner);
-        if outcome.timed_out() && *taken >= self.0.max {
+        self.take(&mut self.0.wait_while(span, |taken| taken >= self.0.max))
+    }
+
+    fn take(&self, state: &mut State) -> Option<Permit> {
+        if state.taken >= self.0.max {
             return None;
         }
-        *taken = taken.saturating_add(1);
+        state.taken = state.taken.saturating_add(1);
         Some(Permit(Arc::clone(&self.0)))
     }
 
     /// Waits until every place is free, or the deadline.
     pub(crate) fn wait_idle(&self, deadline: Deadline) -> bool {
-        let span = deadline.left().unwrap_or(Duration::MAX);
-        let waited = self.0.given_back.wait_timeout_while(self.0.lock(), span, |taken| *taken > 0);
-        *waited.unwrap_or_else(PoisonError::into_inner).0 == 0
+        self.0.wait_while(deadline.left().unwrap_or(Duration::MAX), |taken| taken > 0).taken == 0
     }
 
     pub(crate) fn taken(&self) -> usize {
-        *self.0.lock()
+        self.0.lock().taken
     }
 
     /// How many places there are.
@@ -63,17 +64,30 @@ impl Permits {
 }
 
 impl Places {
-    fn lock(&self) -> MutexGuard<'_, usize> {
-        self.taken.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits as long as so many taken places are too many, or until the time is over.
+    fn wait_while(&self, span: Duration, is_too_many: impl Fn(usize) -> bool) -> MutexGuard<'_, State> {
+        let mut state = self.lock();
+        state.waiting = state.waiting.saturating_add(1);
+        let waited = self.given_back.wait_timeout_while(state, span, |state| is_too_many(state.taken));
+        let (mut state, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        state.waiting = state.waiting.saturating_sub(1);
+        state
     }
 }
 
 impl Drop for Permit {
     fn drop(&mut self) {
-        let mut taken = self.0.lock();
-        *taken = taken.saturating_sub(1);
-        drop(taken);
-        self.0.given_back.notify_all();
+        let mut state = self.0.lock();
+        state.taken = state.taken.saturating_sub(1);
+        let is_awaited = state.waiting > 0;
+        drop(state);
+        if is_awaited {
+            self.0.given_back.notify_all();
+        }
     }
 }
 
