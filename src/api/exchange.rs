@@ -46,7 +46,8 @@ impl Agent {
     /// A name that no other exchange has, of this agent or of one before.
     fn next_request(&self) -> String {
         let number = self.asked.fetch_add(1, Ordering::Relaxed);
-        format!("{}-{number}", self.trail.ring().generation())
+        // Not by `format!`, which takes ten times as long for the same; every request has one.
+        [self.trail.ring().generation(), "-", &number.to_string()].concat()
     }
 }
 
@@ -215,6 +216,9 @@ impl Exchange<'_> {
 
 impl Drop for Exchange<'_> {
     fn drop(&mut self) {
+        if self.tape.is_none() && self.closing.is_none() && self.record.is_none() {
+            return;
+        }
         let lasted = clock::now().saturating_duration_since(self.began);
         // On the disk before the record that vouches for it is written.
         let recorded = self.tape.take().and_then(|tape| tape.finish());

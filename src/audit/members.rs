@@ -260,14 +260,16 @@ fn push(line: &mut String, member: Member, value: &Value<'_>) {
 
 /// `2026-01-15T10:23:45.123456789Z`, always to the nanosecond.
 fn push_time(line: &mut String, time: Duration) {
-    let secs = clock::rfc3339_secs(time);
-    // Writing to a String does not fail.
-    let _ = write!(line, "{}.{:09}Z", secs.trim_end_matches('Z'), time.subsec_nanos());
+    line.push_str(clock::rfc3339_secs(time).trim_end_matches('Z'));
+    line.push('.');
+    clock::push_digits(line, time.subsec_nanos().into(), 9);
+    line.push('Z');
 }
 
 /// Milliseconds to the nanosecond, without zeros at the end.
 fn push_millis(line: &mut String, span: Duration) {
     let fraction = span.subsec_nanos() % 1_000_000;
+    // Writing to a String does not fail.
     let _ = write!(line, "{}", span.as_millis());
     if fraction > 0 {
         let digits = format!("{fraction:06}");
