@@ -83,6 +83,11 @@ impl Incoming {
         self.link.wire.consume(gathered.used);
     }
 
+    /// Gives back the memory for what is received, if it holds nothing.
+    pub(crate) fn release(&mut self) {
+        self.link.wire.release();
+    }
+
     /// Something was received and not yet gathered: what waits for the connection would miss it.
     pub(crate) fn has_received(&self) -> bool {
         !self.link.wire.received().is_empty()

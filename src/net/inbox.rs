@@ -86,6 +86,17 @@ impl Wire {
         self.start = taken.end;
         let mut next = std::mem::take(&mut self.spare);
         let held = self.end.saturating_sub(self.start);
+        if taken.len() < held {
+            // What follows is longer, as content behind a head: it stays where it is, and the head is copied.
+            let head = self.space.get(taken).unwrap_or_default();
+            if next.len() < head.len() {
+                next = vec![0; head.len()].into_boxed_slice();
+            }
+            if let Some(front) = next.get_mut(..head.len()) {
+                front.copy_from_slice(head);
+            }
+            return (next, 0..head.len());
+        }
         if next.len() < held {
             next = vec![0; self.wanted.max(held)].into_boxed_slice();
         }

@@ -42,13 +42,19 @@ pub(crate) struct Conn {
 
 impl Conn {
     /// A connection somebody made to us. Its socket has the settings of the listener.
+    // Kept apart: a session of TLS is large, and its caller's frame stays for as long as the connection does.
+    #[inline(never)]
     pub(crate) fn accepted(socket: Arc<TcpStream>, tls: Option<&tls::Acceptor>) -> io::Result<Self> {
         let tls = tls.map(tls::Acceptor::session).transpose()?.map(Connection::Server).map(Box::new);
         Ok(Self { socket: Socket::Tcp(socket), tls, has_written: false })
     }
 
     pub(crate) fn unix(path: &Path) -> io::Result<Self> {
-        Self::of_unix(sockets::connect_unix(path, Duration::from_millis(TICK_MILLIS))?)
+        let tick = Duration::from_millis(TICK_MILLIS);
+        let socket = sockets::connect_unix(path, tick)?;
+        // It has the other limit from when it was connected.
+        socket.set_read_timeout(Some(tick))?;
+        Ok(Self { socket: Socket::Unix(socket), tls: None, has_written: false })
     }
 
     /// One that was accepted, or made, elsewhere.

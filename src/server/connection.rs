@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use super::House;
 use super::respond::{Terms, respond};
-use crate::api::{self, Desk, Failure};
+use crate::api::{self, Desk, Exchange, Failure, Response};
 use crate::auth::Pass;
 use crate::clock::Deadline;
 use crate::docker::Line;
@@ -151,13 +151,14 @@ fn await_head(talk: &mut Talk<'_>, visitor: &Visitor<'_>) -> Result<(usize, usiz
     if talk.wire.received().is_empty() {
         await_first_byte(talk, visitor)?;
     }
-    let deadline = Deadline::after_secs(HEAD_SECS);
-    let mut seen = 0;
+    let (mut seen, mut deadline) = (0, None);
     loop {
         if let Some(at) = end_of_head(talk.wire.received(), seen).map_err(End::Malformed)? {
             return Ok(at);
         }
         seen = talk.wire.received().len();
+        // Nearly every head comes in one piece, and then nobody asks for the time.
+        let deadline = *deadline.get_or_insert_with(|| Deadline::after_secs(HEAD_SECS));
         match talk.wire.receive() {
             Ok(0) => return Err(End::PeerClosed),
             Ok(_) if deadline.passed() => return Err(End::SlowHead),
@@ -172,7 +173,7 @@ fn await_head(talk: &mut Talk<'_>, visitor: &Visitor<'_>) -> Result<(usize, usiz
 /// After a quiet tick the connection is idle: it gives back its memory and its line, and sleeps
 /// until somebody needs its place.
 fn await_first_byte(talk: &mut Talk<'_>, visitor: &Visitor<'_>) -> Result<(), End> {
-    let deadline = Deadline::after_secs(IDLE_SECS);
+    let mut idle_until = None;
     loop {
         if talk.house.shutdown.has_begun() {
             return Err(End::Draining);
@@ -191,7 +192,8 @@ fn await_first_byte(talk: &mut Talk<'_>, visitor: &Visitor<'_>) -> Result<(), En
         if talk.house.shutdown.has_begun() {
             return Err(End::Draining);
         }
-        match wait(&mut [Watch::readable(&talk.wire)], deadline) {
+        let idle_until = *idle_until.get_or_insert_with(|| Deadline::after_secs(IDLE_SECS));
+        match wait(&mut [Watch::readable(&talk.wire)], idle_until) {
             Ok(true) if visitor.is_busy() => {}
             Ok(true) if talk.house.shutdown.has_begun() => return Err(End::Draining),
             Ok(true) => return Err(End::MadeRoom),
@@ -201,15 +203,31 @@ fn await_first_byte(talk: &mut Talk<'_>, visitor: &Visitor<'_>) -> Result<(), En
     }
 }
 
-/// One request and its answer; `None` goes on with the next. Kept apart, so that its large frame
-/// is gone while the connection sleeps.
+/// One request and its answer; `None` goes on with the next. Kept apart, so that its frame is gone while the
+/// connection sleeps.
 #[inline(never)]
-fn exchange(talk: &mut Talk<'_>, visitor: &Visitor<'_>, (start, end): (usize, usize)) -> Option<End> {
+fn exchange(talk: &mut Talk<'_>, visitor: &Visitor<'_>, at: (usize, usize)) -> Option<End> {
+    let house = talk.house;
+    // Over when this function is, to the last byte of its answer.
+    let mut exchange = house.agent.exchange();
+    match ask(talk, visitor, at, &mut exchange) {
+        Ok((response, terms)) => respond(talk, response, &terms),
+        Err(why) => Some(End::Malformed(why)),
+    }
+}
+
+/// From the bytes of a head to the answer. Kept apart, so that its large frame is gone while the answer is sent,
+/// which may take for ever.
+#[inline(never)]
+fn ask(
+    talk: &mut Talk<'_>,
+    visitor: &Visitor<'_>,
+    (start, end): (usize, usize),
+    exchange: &mut Exchange<'_>,
+) -> Result<(Response, Terms), Malformed> {
     let (space, range) = talk.wire.take(end);
     let bytes = space.get(range).and_then(|head| head.get(start..)).unwrap_or_default();
     let mut slots = slots();
-    // Over when this exchange is, to the last byte of its answer.
-    let mut exchange = talk.house.agent.exchange();
     let answered = request_head(bytes, &mut slots).map(|head| {
         let terms = Terms {
             is_head: head.method == Method::Head,
@@ -234,16 +252,14 @@ fn exchange(talk: &mut Talk<'_>, visitor: &Visitor<'_>, (start, end): (usize, us
             peer,
             on_admitted: &|mark| visitor.is_known(mark),
         };
-        (api::answer(&mut desk, Request { head, body, peer }, &mut exchange), terms)
+        (api::answer(&mut desk, Request { head, body, peer }, exchange), terms)
     });
     talk.wire.give_back(space);
-    match answered {
-        Ok((response, terms)) => respond(talk, response, &terms),
-        Err(why) => Some(End::Malformed(why)),
-    }
+    answered
 }
 
 /// Says what is wrong with the bytes, and closes.
+#[inline(never)]
 fn refuse(talk: &mut Talk<'_>, why: Malformed) -> End {
     let terms = Terms { is_head: false, is_http_10: false, keep_alive: false };
     let mut flight = talk.house.agent.metrics.requests.flight();

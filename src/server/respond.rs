@@ -251,7 +251,11 @@ fn put(talk: &mut Talk<'_>, content: &[u8], is_last: bool, ending: Ending) -> io
 
 /// The Engine is silent: sleeps until it speaks, the client leaves, or, where the answer need never
 /// end, the agent does. One that will end is given the time the agent has left.
-fn wait_quietly(talk: &Talk<'_>, incoming: &Incoming, pace: Pace) -> Result<(), End> {
+fn wait_quietly(talk: &mut Talk<'_>, incoming: &mut Incoming, pace: Pace) -> Result<(), End> {
+    // Thousands may follow what hardly ever speaks.
+    talk.wire.release();
+    incoming.release();
+    talk.out = Vec::new();
     memory::give_back_stack();
     let on_end = match pace {
         Pace::Endless => Watch::readable(&talk.house.shutdown),

@@ -4,8 +4,9 @@
 use std::mem::MaybeUninit;
 use std::ptr;
 
-/// What this function and those it calls may still need below its own frame.
-const KEPT_BELOW: usize = 2 * 1024;
+/// What this function and those it calls may still need below its own frame: one call of the kernel. No more, as it may
+/// cost every sleeping connection a page.
+const KEPT_BELOW: usize = 1024;
 /// The largest page Linux is run with, for a kernel that does not say.
 const PAGE: usize = 64 * 1024;
 
