@@ -58,7 +58,9 @@ impl Fields {
     /// Names and values, where all of them are text.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
         let lines = std::str::from_utf8(&self.0).unwrap_or_default().lines();
-        lines.filter_map(|line| line.split_once(": "))
+        lines
+            .filter_map(|line| line.split_once(':'))
+            .map(|(name, value)| (name, value.strip_prefix(' ').unwrap_or(value)))
     }
 
     pub(crate) fn as_bytes(&self) -> &[u8] {

@@ -4,9 +4,10 @@
 pub(crate) fn matches(pattern: &str, path: &str) -> bool {
     // Every request is held against every pattern, and nearly all differ within a few bytes, before any place.
     let mut pairs = pattern.bytes().zip(path.bytes());
-    if pairs.find(|(expected, byte)| expected != byte || *expected == b'{').is_some_and(|pair| pair.0 != b'{')
-    {
-        return false;
+    match pairs.find(|(expected, byte)| expected != byte || *expected == b'{') {
+        Some((b'{', _)) => {}
+        Some(_) => return false,
+        None => return pattern.len() == path.len(),
     }
     if let Some((before, after)) = pattern.split_once("{*}") {
         let inner = path.strip_prefix(before).and_then(|rest| rest.strip_suffix(after));
@@ -50,6 +51,11 @@ mod tests {
             ("/a/{*}/c", "/a//c", None),
             ("/a/{*}/c", "/a/c", None),
             ("/a", "/a/", None),
+            ("/a/{}", "/a", None),
+            ("/a/{*}", "/a/", None),
+            ("/a/b", "/a/{}", None),
+            ("/a/{}", "/a/{}", Some(vec!["{}"])),
+            ("/{*}", "/", None),
         ] {
             assert_eq!(matches(pattern, path), places.is_some(), "{pattern} {path}");
             if let Some(places) = places {
