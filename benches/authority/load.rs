@@ -47,8 +47,8 @@ pub(crate) fn ask(mut lanes: Vec<Lane>, expected: &Expected<'_>, duration: Durat
     let mut ready = Vec::with_capacity(lanes.len());
     let mut by_number = Vec::new();
     for (lane, index) in lanes.iter().zip(0..) {
-        readiness.add(&lane.client.stream)?;
-        let number = usize::try_from(lane.client.stream.as_raw_fd()).unwrap_or_default();
+        readiness.add(lane.client.socket())?;
+        let number = usize::try_from(lane.client.socket().as_raw_fd()).unwrap_or_default();
         by_number.resize(by_number.len().max(number + 1), usize::MAX);
         by_number[number] = index;
     }

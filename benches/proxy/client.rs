@@ -1,7 +1,11 @@
-//! One client connection: sends prepared bytes, follows the answer to its end and refuses a wrong one.
+//! One client connection, plain or within TLS: sends prepared bytes, follows the answer to its end and refuses a wrong one.
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::sync::Arc;
 use std::time::Duration;
+
+use rustls::pki_types::ServerName;
+use rustls::{ClientConfig, ClientConnection, StreamOwned};
 
 use crate::chunks::Chunks;
 use crate::head::{self, Body};
@@ -15,23 +19,79 @@ pub(crate) const LARGE_BUFFER_BYTES: usize = 512 * 1024;
 /// No single read or write takes longer unless something hangs.
 const STALL: Duration = Duration::from_secs(20);
 
+/// What the certificates of a run are made out to.
+const SERVER_NAME: &str = "localhost";
+
+/// Where a peer listens, and whether it speaks TLS there.
+#[derive(Clone)]
+pub(crate) struct Door {
+    pub(crate) address: SocketAddr,
+    pub(crate) tls: Option<Arc<ClientConfig>>,
+}
+
+impl From<SocketAddr> for Door {
+    fn from(address: SocketAddr) -> Self {
+        Self { address, tls: None }
+    }
+}
+
+impl From<&Self> for Door {
+    fn from(door: &Self) -> Self {
+        door.clone()
+    }
+}
+
 pub(crate) struct Client {
-    pub(crate) stream: TcpStream,
+    stream: Stream,
     buffer: Vec<u8>,
     filled: usize,
 }
 
+enum Stream {
+    Plain(TcpStream),
+    Tls(Box<StreamOwned<ClientConnection, TcpStream>>),
+}
+
+impl Stream {
+    fn read(&mut self, room: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Self::Plain(tcp) => tcp.read(room),
+            Self::Tls(tls) => tls.read(room),
+        }
+    }
+}
+
 impl Client {
-    pub(crate) fn connect(address: SocketAddr, buffer_bytes: usize) -> io::Result<Self> {
-        let stream = TcpStream::connect(address)?;
-        stream.set_nodelay(true)?;
-        stream.set_read_timeout(Some(STALL))?;
-        stream.set_write_timeout(Some(STALL))?;
+    /// Connects; within TLS the handshake goes with the first request.
+    pub(crate) fn connect(door: impl Into<Door>, buffer_bytes: usize) -> io::Result<Self> {
+        let Door { address, tls } = door.into();
+        let tcp = TcpStream::connect(address)?;
+        tcp.set_nodelay(true)?;
+        tcp.set_read_timeout(Some(STALL))?;
+        tcp.set_write_timeout(Some(STALL))?;
+        let stream = match tls {
+            None => Stream::Plain(tcp),
+            Some(config) => {
+                let name = ServerName::try_from(SERVER_NAME).map_err(io::Error::other)?;
+                let session = ClientConnection::new(config, name).map_err(io::Error::other)?;
+                Stream::Tls(Box::new(StreamOwned::new(session, tcp)))
+            }
+        };
         Ok(Self { stream, buffer: vec![0; buffer_bytes], filled: 0 })
     }
 
+    pub(crate) fn socket(&self) -> &TcpStream {
+        match &self.stream {
+            Stream::Plain(tcp) => tcp,
+            Stream::Tls(tls) => tls.get_ref(),
+        }
+    }
+
     pub(crate) fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.stream.write_all(bytes)
+        match &mut self.stream {
+            Stream::Plain(tcp) => tcp.write_all(bytes),
+            Stream::Tls(tls) => tls.write_all(bytes),
+        }
     }
 
     /// Sends a request and reads its answer, which must be 200 with exactly so many bytes of data.
@@ -133,15 +193,21 @@ impl Client {
 
     /// The peer closes, and says nothing more.
     pub(crate) fn receive_end(&mut self) -> io::Result<()> {
-        match self.stream.read(&mut self.buffer)? {
-            0 => Ok(()),
-            _ => Err(io::Error::other("bytes came after the end of an answer")),
+        match self.stream.read(&mut self.buffer) {
+            Ok(0) => Ok(()),
+            Ok(_) => Err(io::Error::other("bytes came after the end of an answer")),
+            // Within TLS some close without a word; the answer was whole.
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(()),
+            Err(error) => Err(error),
         }
     }
 
     /// Reads exactly so many bytes of an upgraded stream, which has no framing.
     pub(crate) fn receive_raw(&mut self, bytes: &mut [u8]) -> io::Result<()> {
-        self.stream.read_exact(bytes)
+        match &mut self.stream {
+            Stream::Plain(tcp) => tcp.read_exact(bytes),
+            Stream::Tls(tls) => tls.read_exact(bytes),
+        }
     }
 
     /// After the head of an upgrade: whether nothing came behind it yet.

@@ -1,5 +1,8 @@
 //! The configurations of the peers: as much work for each as for Lookout, and no hindrance.
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rustls::ClientConfig;
 
 use crate::requests::TOKEN;
 
@@ -8,13 +11,32 @@ const WORKERS: usize = 2;
 /// More connections than any measurement opens.
 pub(crate) const CONNECTIONS_MAX: usize = 4096;
 
+/// One certificate for every peer that speaks TLS, and a client that trusts it.
+pub(crate) struct Certificate {
+    pub(crate) chain: PathBuf,
+    pub(crate) key: PathBuf,
+    /// Both in one file, as HAProxy wants them.
+    pub(crate) both: PathBuf,
+    pub(crate) client: Arc<ClientConfig>,
+}
+
+impl Certificate {
+    /// What Lookout is told of it.
+    pub(crate) fn variables(&self) -> [(&'static str, &Path); 2] {
+        [("TLS_CERT", &self.chain), ("TLS_KEY", &self.key)]
+    }
+}
+
 /// Connections to the Engine are kept and shared, the token is checked and removed, nothing is logged. Without
 /// `http-no-delay` the first line of a followed log arrives a fifth of a second late, and with it large downloads
 /// take twice as long, so only what must be live has it. HAProxy does not notice that the reader of a silent
 /// log has left, hence the timeout: longer than any measurement here waits, short enough that a round does not pay
 /// for the one before.
-pub(crate) fn haproxy(port: u16, socket: &Path) -> String {
+pub(crate) fn haproxy(port: u16, socket: &Path, certificate: Option<&Certificate>) -> String {
     let socket = socket.display();
+    let tls = certificate.map_or_else(String::new, |certificate| {
+        format!(" ssl crt {} alpn http/1.1", certificate.both.display())
+    });
     format!(
         "global
   nbthread {WORKERS}
@@ -28,7 +50,7 @@ defaults
   option http-keep-alive
   http-reuse always
 frontend front
-  bind 127.0.0.1:{port}
+  bind 127.0.0.1:{port}{tls}
   monitor-uri /health
   http-request deny deny_status 401 unless {{ req.hdr(Authorization) -m str \"Bearer {TOKEN}\" }}
   http-request del-header Authorization
@@ -45,7 +67,19 @@ backend live
 }
 
 /// The same, with buffers of the size that Lookout's are. Answers are buffered where they are small and pass through where they are streams.
-pub(crate) fn nginx(port: u16, socket: &Path, directory: &Path, as_root: bool) -> String {
+pub(crate) fn nginx(
+    port: u16,
+    socket: &Path,
+    directory: &Path,
+    as_root: bool,
+    certificate: Option<&Certificate>,
+) -> String {
+    let (tls, files) = certificate.map_or_else(Default::default, |certificate| {
+        let (chain, key) = (certificate.chain.display(), certificate.key.display());
+        let files =
+            format!("ssl_certificate {chain};\n    ssl_certificate_key {key};\n    ssl_protocols TLSv1.3;");
+        (" ssl", files)
+    });
     let socket = socket.display();
     let directory = directory.display();
     // As root the workers would become a user that cannot reach the private directory.
@@ -87,7 +121,8 @@ http {{
     keepalive_timeout 1h;
   }}
   server {{
-    listen 127.0.0.1:{port} backlog=4096;
+    listen 127.0.0.1:{port}{tls} backlog=4096;
+    {files}
     location = /health {{ return 200; }}
     location / {{
       if ($http_authorization != \"Bearer {TOKEN}\") {{ return 401; }}

@@ -1,12 +1,11 @@
 //! Many requests over kept-alive connections, or over a new one each: rates and latencies.
 use std::io;
-use std::net::SocketAddr;
 use std::os::fd::AsRawFd;
 use std::sync::Barrier;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::client::Client;
+use crate::client::{Client, Door};
 use crate::readiness::Readiness;
 
 /// One thread asks over so many connections. More threads would only take the processor from the proxy:
@@ -49,10 +48,10 @@ impl Outcome {
 }
 
 /// Connections that have made a request each and now wait: opened before any clock starts.
-pub(crate) fn open(address: SocketAddr, count: usize, load: &Load<'_>) -> io::Result<Vec<Client>> {
+pub(crate) fn open(door: &Door, count: usize, load: &Load<'_>) -> io::Result<Vec<Client>> {
     (0..count)
         .map(|_| {
-            let mut client = Client::connect(address, load.buffer_bytes)?;
+            let mut client = Client::connect(door, load.buffer_bytes)?;
             client.exchange(load.request, load.bytes_expected)?;
             Ok(client)
         })
@@ -76,9 +75,9 @@ fn ask_in_turn(clients: Vec<Client>, load: &Load<'_>) -> io::Result<Vec<u64>> {
     let mut by_number = Vec::new();
     let begun = Instant::now();
     for mut client in clients {
-        readiness.add(&client.stream)?;
+        readiness.add(client.socket())?;
         client.send(load.request)?;
-        let index = usize::try_from(client.stream.as_raw_fd()).unwrap_or_default();
+        let index = usize::try_from(client.socket().as_raw_fd()).unwrap_or_default();
         if by_number.len() <= index {
             by_number.resize_with(index + 1, || None);
         }
@@ -102,13 +101,13 @@ fn ask_in_turn(clients: Vec<Client>, load: &Load<'_>) -> io::Result<Vec<u64>> {
 }
 
 /// Opens a connection for each request; the peer closes it after the answer.
-pub(crate) fn new_connections(address: SocketAddr, load: &Load<'_>) -> io::Result<Outcome> {
+pub(crate) fn new_connections(door: &Door, load: &Load<'_>) -> io::Result<Outcome> {
     together(vec![(); OPENING_THREADS], |()| {
         let mut latencies = Vec::with_capacity(16 * 1024);
         let until = Instant::now() + load.duration;
         loop {
             let begun = Instant::now();
-            let mut client = Client::connect(address, load.buffer_bytes)?;
+            let mut client = Client::connect(door, load.buffer_bytes)?;
             client.exchange(load.request, load.bytes_expected)?;
             client.receive_end()?;
             let now = Instant::now();

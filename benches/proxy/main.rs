@@ -11,6 +11,7 @@
 #![expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "figures are rounded anyway")]
 
 mod answers;
+mod certificate;
 mod chunks;
 mod client;
 mod configurations;
@@ -29,6 +30,14 @@ mod readiness;
 mod requests;
 mod streams;
 mod targets;
+mod within_tls;
+
+#[expect(dead_code, reason = "the benchmark `identity` uses all of it")]
+#[path = "../identity/material.rs"]
+mod material;
+#[expect(dead_code, reason = "the benchmark `identity` uses all of it")]
+#[path = "../identity/signer.rs"]
+mod signer;
 
 use std::process::{Command, ExitCode};
 use std::{env, fs, io};
@@ -80,15 +89,22 @@ fn run(options: &Options) -> io::Result<()> {
 
     let mut peers = vec![Peer::engine(&setting.directory)?];
     for &kind in kinds.iter().filter(|&&kind| kind != Kind::Engine) {
-        peers.push(Peer::proxy(kind, &setting.programs, &setting.directory)?);
+        peers.push(Peer::proxy(kind, &setting.programs, &setting.directory, None)?);
     }
-    for peer in &peers {
+    let mut peers_within_tls = Vec::new();
+    if within_tls::RUNNING.iter().any(|measure| options.wants(measure.name)) {
+        for &kind in kinds.iter().filter(|&&kind| kind != Kind::Engine) {
+            let certificate = Some(&setting.certificate);
+            peers_within_tls.push(Peer::proxy(kind, &setting.programs, &setting.directory, certificate)?);
+        }
+    }
+    for peer in peers.iter().chain(&peers_within_tls) {
         probe::peer(peer, &setting.answers)?;
     }
 
     let mut figures = Figures::default();
     let before = process::busy_seconds()?;
-    let ended = measure(options, &setting, &kinds, &mut peers, &mut figures);
+    let ended = measure(options, &setting, &kinds, [&mut peers, &mut peers_within_tls], &mut figures);
     let after = process::busy_seconds();
     println!("{}", figures.table());
     if let Err(error) = ended {
@@ -115,27 +131,30 @@ fn measure(
     options: &Options,
     setting: &Setting,
     kinds: &[Kind],
-    peers: &mut [Peer],
+    [peers, peers_within_tls]: [&mut Vec<Peer>; 2],
     figures: &mut Figures,
 ) -> io::Result<()> {
     let wanted = |measures: &'static [Measure]| measures.iter().filter(|measure| options.wants(measure.name));
     let rounds = setting.scale.rounds;
     for round in 1..=rounds {
-        for measure in wanted(RUNNING) {
-            eprintln!("round {round} of {rounds}: {}", measure.name);
-            // Nobody is always the first after a pause, or always behind the same neighbour.
-            peers.rotate_left(1);
-            for peer in peers.iter() {
-                apply(measure, setting, peer, figures)?;
+        for (measures, peers) in [(RUNNING, &mut *peers), (within_tls::RUNNING, &mut *peers_within_tls)] {
+            for measure in wanted(measures) {
+                eprintln!("round {round} of {rounds}: {}", measure.name);
+                // Nobody is always the first after a pause, or always behind the same neighbour.
+                peers.rotate_left(1);
+                for peer in peers.iter() {
+                    apply(measure, setting, peer, figures)?;
+                }
             }
         }
         if round > setting.scale.rounds_anew {
             continue;
         }
-        for measure in wanted(STARTED_ANEW) {
+        for measure in wanted(STARTED_ANEW).chain(wanted(within_tls::STARTED_ANEW)) {
             eprintln!("round {round} of {rounds}: {}", measure.name);
+            let certificate = measure.name.starts_with(within_tls::PREFIX).then_some(&setting.certificate);
             for &kind in kinds.iter().filter(|&&kind| kind != Kind::Engine) {
-                let peer = Peer::proxy(kind, &setting.programs, &setting.directory)?;
+                let peer = Peer::proxy(kind, &setting.programs, &setting.directory, certificate)?;
                 apply(measure, setting, &peer, figures)?;
             }
         }
@@ -152,10 +171,12 @@ fn setting(options: &Options) -> io::Result<Setting> {
     // `cargo test --all-targets` builds and runs benchmarks too, for nobody's figures.
     let mut scale = if options.quick || cfg!(debug_assertions) { Scale::QUICK } else { Scale::WHOLE };
     scale.rounds = options.rounds.unwrap_or(scale.rounds);
+    let directory = Directory::new()?;
     Ok(Setting {
         scale,
         answers: Answers::new(),
-        directory: Directory::new()?,
+        certificate: certificate::make(&options.lookout, &directory.path)?,
+        directory,
         programs: Programs::new(options.lookout.clone()),
     })
 }

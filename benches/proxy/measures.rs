@@ -1,11 +1,11 @@
 //! Everything that is measured, as a list: a name, and what is done to one peer for one round.
 use std::fs;
 use std::io;
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use crate::answers::{self, Answers, BLOCK_BYTES};
-use crate::client::{LIST_BUFFER_BYTES, SMALL_BUFFER_BYTES};
+use crate::client::{Door, LIST_BUFFER_BYTES, SMALL_BUFFER_BYTES};
+use crate::configurations::Certificate;
 use crate::figures::Figures;
 use crate::load::{self, Load, Outcome};
 use crate::memory;
@@ -43,6 +43,7 @@ pub(crate) struct Setting {
     pub(crate) answers: Answers,
     pub(crate) directory: Directory,
     pub(crate) programs: Programs,
+    pub(crate) certificate: Certificate,
 }
 
 /// What is done to one peer in each round.
@@ -76,7 +77,7 @@ pub(crate) const STARTED_ANEW: &[Measure] = &[
     Measure { name: "binary", run: binary },
 ];
 
-fn small(
+pub(crate) fn small(
     setting: &Setting,
     peer: &Peer,
     name: &str,
@@ -96,7 +97,7 @@ fn small(
     Ok(())
 }
 
-fn list(
+pub(crate) fn list(
     setting: &Setting,
     peer: &Peer,
     name: &str,
@@ -120,14 +121,19 @@ fn keep_alive(
     load: &Load<'_>,
     connections: usize,
 ) -> io::Result<Outcome> {
-    let clients = load::open(peer.address, connections, load)?;
+    let clients = load::open(&peer.door, connections, load)?;
     let (outcome, seconds) = with_cpu_seconds(peer, || load::keep_alive(clients, load))?;
     figures.add(name, "req/s", peer.kind, outcome.per_second());
     figures.add(name, "CPU s / 10 000", peer.kind, seconds * 10_000.0 / outcome.requests());
     Ok(outcome)
 }
 
-fn new_connections(setting: &Setting, peer: &Peer, name: &str, figures: &mut Figures) -> io::Result<()> {
+pub(crate) fn new_connections(
+    setting: &Setting,
+    peer: &Peer,
+    name: &str,
+    figures: &mut Figures,
+) -> io::Result<()> {
     let request = requests::get_and_close("/version");
     let load = Load {
         request: &request,
@@ -135,13 +141,13 @@ fn new_connections(setting: &Setting, peer: &Peer, name: &str, figures: &mut Fig
         buffer_bytes: SMALL_BUFFER_BYTES,
         duration: setting.scale.duration,
     };
-    let (outcome, seconds) = with_cpu_seconds(peer, || load::new_connections(peer.address, &load))?;
+    let (outcome, seconds) = with_cpu_seconds(peer, || load::new_connections(&peer.door, &load))?;
     figures.add(name, "conn/s", peer.kind, outcome.per_second());
     figures.add(name, "CPU s / 10 000", peer.kind, seconds * 10_000.0 / outcome.requests());
     Ok(())
 }
 
-fn download(
+pub(crate) fn download(
     setting: &Setting,
     peer: &Peer,
     name: &str,
@@ -149,10 +155,10 @@ fn download(
     framing: Framing,
 ) -> io::Result<()> {
     let blocks = setting.scale.blocks;
-    transfer(setting, peer, name, figures, |address| streams::download(address, framing, blocks))
+    transfer(setting, peer, name, figures, |door| streams::download(door, framing, blocks))
 }
 
-fn upload(
+pub(crate) fn upload(
     setting: &Setting,
     peer: &Peer,
     name: &str,
@@ -160,9 +166,7 @@ fn upload(
     framing: Framing,
 ) -> io::Result<()> {
     let blocks = setting.scale.blocks;
-    transfer(setting, peer, name, figures, |address| {
-        streams::upload(address, framing, blocks, &setting.answers)
-    })
+    transfer(setting, peer, name, figures, |door| streams::upload(door, framing, blocks, &setting.answers))
 }
 
 fn transfer(
@@ -170,23 +174,23 @@ fn transfer(
     peer: &Peer,
     name: &str,
     figures: &mut Figures,
-    run: impl FnOnce(SocketAddr) -> io::Result<Duration>,
+    run: impl FnOnce(&Door) -> io::Result<Duration>,
 ) -> io::Result<()> {
     let bytes = (setting.scale.blocks * BLOCK_BYTES as u64) as f64;
-    let (elapsed, seconds) = with_cpu_seconds(peer, || run(peer.address))?;
+    let (elapsed, seconds) = with_cpu_seconds(peer, || run(&peer.door))?;
     figures.add(name, "MB/s", peer.kind, bytes / 1e6 / elapsed.as_secs_f64());
     figures.add(name, "CPU s / GB", peer.kind, seconds * 1e9 / bytes);
     Ok(())
 }
 
-fn echo(setting: &Setting, peer: &Peer, name: &str, figures: &mut Figures) -> io::Result<()> {
-    let round_trip = streams::echo(peer.address, setting.scale.echoes)?;
+pub(crate) fn echo(setting: &Setting, peer: &Peer, name: &str, figures: &mut Figures) -> io::Result<()> {
+    let round_trip = streams::echo(&peer.door, setting.scale.echoes)?;
     figures.add(name, "µs", peer.kind, round_trip.map(|time| time.as_secs_f64() * 1e6));
     Ok(())
 }
 
 fn follow(_: &Setting, peer: &Peer, name: &str, figures: &mut Figures) -> io::Result<()> {
-    let wait = streams::follow(peer.address, FOLLOWED)?;
+    let wait = streams::follow(&peer.door, FOLLOWED)?;
     figures.add(name, "µs", peer.kind, wait.as_secs_f64() * 1e6);
     Ok(())
 }
@@ -195,7 +199,7 @@ fn follow(_: &Setting, peer: &Peer, name: &str, figures: &mut Figures) -> io::Re
 fn start(setting: &Setting, peer: &Peer, name: &str, figures: &mut Figures) -> io::Result<()> {
     let [mut first, mut second] = [Duration::ZERO; 2];
     for time in [&mut first, &mut second] {
-        *time = Peer::proxy(peer.kind, &setting.programs, &setting.directory)?.start;
+        *time = Peer::proxy(peer.kind, &setting.programs, &setting.directory, None)?.start;
     }
     let mut times = [peer.start, first, second];
     times.sort_unstable();
@@ -211,7 +215,12 @@ fn idle(_: &Setting, peer: &Peer, name: &str, figures: &mut Figures) -> io::Resu
     Ok(())
 }
 
-fn idle_connections(_: &Setting, peer: &Peer, name: &str, figures: &mut Figures) -> io::Result<()> {
+pub(crate) fn idle_connections(
+    _: &Setting,
+    peer: &Peer,
+    name: &str,
+    figures: &mut Figures,
+) -> io::Result<()> {
     let each = memory::per_idle_connection(peer, answers::version().len() as u64)?;
     figures.add(name, "KiB", peer.kind, each);
     Ok(())

@@ -53,7 +53,7 @@ fn per_connection(peer: &Peer, mut begin: impl FnMut(&mut Client) -> io::Result<
     let before = settled(peer)?;
     let mut clients = Vec::with_capacity(CONNECTIONS);
     for _ in 0..CONNECTIONS {
-        let mut client = Client::connect(peer.address, SMALL_BUFFER_BYTES)?;
+        let mut client = Client::connect(&peer.door, SMALL_BUFFER_BYTES)?;
         begin(&mut client)?;
         clients.push(client);
     }

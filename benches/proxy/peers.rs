@@ -5,11 +5,12 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 use std::{env, thread};
 
-use crate::client::{Client, SMALL_BUFFER_BYTES};
-use crate::configurations;
+use crate::client::{Client, Door, SMALL_BUFFER_BYTES};
+use crate::configurations::{self, Certificate};
 use crate::process;
 
 /// Nothing here takes this long to start or to stop.
@@ -92,7 +93,7 @@ fn find(name: &str) -> PathBuf {
 /// A running peer, stopped when dropped.
 pub(crate) struct Peer {
     pub(crate) kind: Kind,
-    pub(crate) address: SocketAddr,
+    pub(crate) door: Door,
     /// From the start of the program to its first healthy answer.
     pub(crate) start: Duration,
     child: Child,
@@ -111,15 +112,25 @@ impl Peer {
         if let Some(output) = child.stdout.take() {
             BufReader::new(output).read_line(&mut line)?;
         }
+        let mut peer = Self {
+            kind: Kind::Engine,
+            door: any_address().into(),
+            start: begun.elapsed(),
+            child,
+            quit: None,
+        };
         let address = line.trim().parse().map_err(|_| io::Error::other("the fake Engine did not start"));
-        let mut peer =
-            Self { kind: Kind::Engine, address: any_address(), start: begun.elapsed(), child, quit: None };
-        peer.address = address?;
+        peer.door.address = address?;
         Ok(peer)
     }
 
-    /// Starts a proxy on a free port and returns when it says that it is healthy.
-    pub(crate) fn proxy(kind: Kind, programs: &Programs, directory: &Directory) -> io::Result<Self> {
+    /// Starts a proxy on a free port and returns when it says that it is healthy. With a certificate it speaks TLS.
+    pub(crate) fn proxy(
+        kind: Kind,
+        programs: &Programs,
+        directory: &Directory,
+        certificate: Option<&Certificate>,
+    ) -> io::Result<Self> {
         let program = programs.of(kind).ok_or_else(|| io::Error::other("the Engine is no proxy"))?;
         let address = free_address()?;
         let (port, socket) = (address.port(), directory.socket());
@@ -129,14 +140,14 @@ impl Peer {
         let mut quit = None;
         match kind {
             Kind::Haproxy => {
-                fs::write(&file, configurations::haproxy(port, &socket))?;
+                fs::write(&file, configurations::haproxy(port, &socket, certificate))?;
                 command.arg("-db").arg("-f").arg(&file);
             }
             Kind::Nginx => {
                 let own = directory.path.join(format!("nginx-{port}"));
                 fs::create_dir(&own)?;
                 let as_root = fs::metadata(&own)?.uid() == 0;
-                fs::write(&file, configurations::nginx(port, &socket, &own, as_root))?;
+                fs::write(&file, configurations::nginx(port, &socket, &own, as_root, certificate))?;
                 command.args(["-e", "stderr", "-c"]).arg(&file);
                 let mut stop = Command::new(program);
                 stop.env_clear().args(["-e", "stderr", "-s", "stop", "-c"]).arg(&file);
@@ -144,6 +155,7 @@ impl Peer {
             }
             Kind::Lookout => {
                 command.envs(configurations::lookout(port, &socket));
+                command.envs(certificate.into_iter().flat_map(Certificate::variables));
             }
             Kind::Engine => {}
         }
@@ -153,7 +165,8 @@ impl Peer {
 
         let begun = Instant::now();
         let child = command.spawn().map_err(|error| missing(kind, program, &error))?;
-        let mut peer = Self { kind, address, start: Duration::ZERO, child, quit };
+        let door = Door { address, tls: certificate.map(|certificate| Arc::clone(&certificate.client)) };
+        let mut peer = Self { kind, door, start: Duration::ZERO, child, quit };
         peer.start = peer.wait_until_healthy(begun, &said)?;
         Ok(peer)
     }
@@ -162,7 +175,7 @@ impl Peer {
     fn wait_until_healthy(&mut self, begun: Instant, said: &Path) -> io::Result<Duration> {
         let request = b"GET /health HTTP/1.1\r\nHost: docker.example\r\nConnection: close\r\n\r\n";
         loop {
-            let answered = Client::connect(self.address, SMALL_BUFFER_BYTES).and_then(|mut client| {
+            let answered = Client::connect(&self.door, SMALL_BUFFER_BYTES).and_then(|mut client| {
                 client.send(request)?;
                 client.receive(|_| ())
             });

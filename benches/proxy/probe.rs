@@ -19,7 +19,7 @@ fn look(peer: &Peer, answers: &Answers) -> io::Result<()> {
             requests::get_as("/version", "wrong"),
             requests::upgrade_as("/containers/target/attach?x", "wrong"),
         ] {
-            let mut client = Client::connect(peer.address, LARGE_BUFFER_BYTES)?;
+            let mut client = Client::connect(&peer.door, LARGE_BUFFER_BYTES)?;
             client.send(&request)?;
             let status = client.receive(|_| ())?;
             if status != 401 {
@@ -31,7 +31,7 @@ fn look(peer: &Peer, answers: &Answers) -> io::Result<()> {
     }
 
     // One connection for all of it: every exchange must leave it ready for the next.
-    let mut client = Client::connect(peer.address, LARGE_BUFFER_BYTES)?;
+    let mut client = Client::connect(&peer.door, LARGE_BUFFER_BYTES)?;
     let mut downloads = vec![
         (requests::get("/version"), answers::version().as_bytes().to_vec()),
         (requests::get("/containers/json"), answers::containers().into_bytes()),

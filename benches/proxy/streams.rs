@@ -1,10 +1,9 @@
 //! Single long exchanges: downloads, uploads, an upgraded stream, a followed log.
 use std::io;
-use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use crate::answers::{Answers, BLOCK_BYTES, LOG_LINE};
-use crate::client::{Client, LARGE_BUFFER_BYTES, SMALL_BUFFER_BYTES};
+use crate::client::{Client, Door, LARGE_BUFFER_BYTES, SMALL_BUFFER_BYTES};
 use crate::requests;
 
 /// What is typed into an upgraded stream at a time.
@@ -26,22 +25,17 @@ pub(crate) fn download_request(framing: Framing, blocks: u64) -> Vec<u8> {
 }
 
 /// Downloads whole blocks over a fresh connection.
-pub(crate) fn download(address: SocketAddr, framing: Framing, blocks: u64) -> io::Result<Duration> {
+pub(crate) fn download(door: &Door, framing: Framing, blocks: u64) -> io::Result<Duration> {
     let request = download_request(framing, blocks);
-    let mut client = Client::connect(address, LARGE_BUFFER_BYTES)?;
+    let mut client = Client::connect(door, LARGE_BUFFER_BYTES)?;
     let begun = Instant::now();
     client.exchange(&request, blocks * BLOCK_BYTES as u64)?;
     Ok(begun.elapsed())
 }
 
 /// Uploads whole blocks over a fresh connection; the answer says how many bytes arrived.
-pub(crate) fn upload(
-    address: SocketAddr,
-    framing: Framing,
-    blocks: u64,
-    answers: &Answers,
-) -> io::Result<Duration> {
-    let mut client = Client::connect(address, SMALL_BUFFER_BYTES)?;
+pub(crate) fn upload(door: &Door, framing: Framing, blocks: u64, answers: &Answers) -> io::Result<Duration> {
+    let mut client = Client::connect(door, SMALL_BUFFER_BYTES)?;
     let begun = Instant::now();
     send_blocks(&mut client, "/containers/target/archive?path=/", framing, blocks, answers)?;
     let said = receive_text(&mut client)?;
@@ -83,8 +77,8 @@ pub(crate) fn receive_text(client: &mut Client) -> io::Result<String> {
 
 /// Types into an upgraded stream and waits for each echo: the median round trip, or nothing when the peer
 /// does not upgrade.
-pub(crate) fn echo(address: SocketAddr, times: usize) -> io::Result<Option<Duration>> {
-    let mut client = Client::connect(address, SMALL_BUFFER_BYTES)?;
+pub(crate) fn echo(door: &Door, times: usize) -> io::Result<Option<Duration>> {
+    let mut client = Client::connect(door, SMALL_BUFFER_BYTES)?;
     client.send(&requests::upgrade("/containers/target/attach?stream=1&stdin=1&stdout=1"))?;
     let (head_length, status, _) = client.receive_head()?;
     if status != 101 {
@@ -107,12 +101,12 @@ pub(crate) fn echo(address: SocketAddr, times: usize) -> io::Result<Option<Durat
 }
 
 /// Follows a log from a new connection until its first line, many times: the median from request to line.
-pub(crate) fn follow(address: SocketAddr, times: usize) -> io::Result<Duration> {
+pub(crate) fn follow(door: &Door, times: usize) -> io::Result<Duration> {
     let request = requests::get("/containers/target/logs?follow=1&stdout=1");
     let mut waits = Vec::with_capacity(times);
     for _ in 0..times {
         let begun = Instant::now();
-        let mut client = Client::connect(address, SMALL_BUFFER_BYTES)?;
+        let mut client = Client::connect(door, SMALL_BUFFER_BYTES)?;
         client.send(&request)?;
         client.receive_beginning(LOG_LINE)?;
         waits.push(begun.elapsed());

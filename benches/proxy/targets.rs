@@ -62,6 +62,14 @@ pub(crate) const TARGETS: &[(&str, &str, Target)] = &[
     ("idle kept-alive connection", "KiB", Target::Within(20.0)),
     ("followed log", "KiB", Target::Within(32.0)),
     ("binary", "MB", Target::Within(2.9)),
+    ("TLS: small GET, 8 connections", "req/s", Target::AtLeast(1.0, Kind::Haproxy)),
+    ("TLS: small GET, 8 connections", "CPU s / 10 000", Target::AtMost(1.0, Kind::Haproxy)),
+    ("TLS: small GET, 64 connections", "req/s", Target::AtLeast(0.95, Kind::Haproxy)),
+    ("TLS: 50 KB JSON, 8 connections", "req/s", Target::AtLeast(1.0, Kind::Haproxy)),
+    ("TLS: handshake per request", "conn/s", Target::AtLeast(1.0, Kind::Haproxy)),
+    ("TLS: download, chunked", "MB/s", Target::AtLeast(1.0, Kind::Haproxy)),
+    ("TLS: upload, with length", "MB/s", Target::AtLeast(1.0, Kind::Haproxy)),
+    ("TLS: idle kept-alive connection", "KiB", Target::Within(30.0)),
 ];
 
 pub(crate) fn find(label: &str, unit: &str) -> Option<Target> {
