@@ -143,8 +143,10 @@ impl Watcher {
     fn look_at_all(&self, memory: &mut Memory) -> Result<(), Error> {
         let list = self.docker.read(&mut memory.line, "/containers/json?all=1", INVENTORY_LIST_BYTES_MAX)?;
         let list = list.ok_or(Error::Unreadable)?;
-        let rows = rows::read(&list).map_err(|_| Error::Unreadable)?;
+        let mut rows = rows::read(&list).map_err(|_| Error::Unreadable)?;
         drop(list);
+        // Each becomes part of a target, whoever wrote the list.
+        rows.retain(|id, _| is_id(id));
         for (id, row) in &rows {
             if memory.rows.get(id) != Some(row) && self.look_at(id, memory)? {
                 memory.rows.insert(id.clone(), row.clone());
