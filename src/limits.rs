@@ -249,6 +249,9 @@ pub(crate) const EVENT_BYTES_MAX: usize = 1024 * 1024;
 /// The list of all containers, of which a host with ten thousand has less. Beyond: the inventory
 /// stays as it was, and says so; a page of metrics has none.
 pub(crate) const INVENTORY_LIST_BYTES_MAX: usize = 64 * 1024 * 1024;
+/// Values in a document of the Engine's that is read whole: the list of ten thousand containers has half of them.
+/// Beyond: as if it were too long.
+pub(crate) const DOCUMENT_VALUES_MAX: usize = 2 * 1024 * 1024;
 /// The most `DD_POLL_INTERVAL` may be: a day. It is five minutes unless set, as events tell the rest.
 pub(crate) const INVENTORY_SECS_CEILING: u64 = 86_400;
 /// After an event, for its followers to come: a container that starts tells five within this.
