@@ -1,5 +1,5 @@
 //! The one owner of the WebSocket: reads what the controller says, writes whose turn it is, and sleeps
-//! only after a turn that moved nothing.
+//! when there is nothing to read and nothing was written.
 
 use std::io::{self, ErrorKind, IoSlice, Read, Write};
 use std::sync::Arc;
@@ -203,10 +203,15 @@ impl Turns<'_> {
     fn run(&mut self) -> Result<std::convert::Infallible, Break> {
         let silence = self.heartbeat.saturating_mul(2).max(Duration::from_secs(EDGE_SILENCE_SECS));
         let (mut heard, mut beat) = (Deadline::after(silence), Deadline::after(self.heartbeat));
+        // As far as is known: a reading in vain costs as much as one that brings something.
+        let (mut may_be_read, mut was_writing) = (true, false);
         loop {
-            let has_read = self.read()?;
-            if has_read {
-                heard = Deadline::after(silence);
+            if may_be_read {
+                let count = self.read()?;
+                may_be_read = count == EDGE_READ_IN_A_ROW;
+                if count > 0 {
+                    heard = Deadline::after(silence);
+                }
             }
             if beat.passed() {
                 beat = Deadline::after(self.heartbeat);
@@ -222,16 +227,19 @@ impl Turns<'_> {
             if self.socket.is_blocked && self.socket.took.passed() && self.session.outbox.has_control() {
                 return Err(Break::Stalled);
             }
-            if !has_read && !has_written {
-                self.sleep(heard, beat)?;
+            // Whoever writes turn after turn never sleeps, and listens all the same.
+            may_be_read |= has_written && was_writing;
+            was_writing = has_written;
+            if !has_written && !may_be_read {
+                may_be_read = self.sleep(heard, beat)?;
             }
         }
     }
 
-    /// Reads what is there, up to a bound.
-    fn read(&mut self) -> Result<bool, Break> {
+    /// Reads what is there, up to a bound, and says how many messages that were.
+    fn read(&mut self) -> Result<usize, Break> {
         for count in 0..EDGE_READ_IN_A_ROW {
-            let Some(message) = self.socket.read()? else { return Ok(count > 0) };
+            let Some(message) = self.socket.read()? else { return Ok(count) };
             self.session.heard(message.len());
             let obeyed = match message {
                 Message::Text(text) => self.session.receive(text.as_str()),
@@ -241,7 +249,7 @@ impl Turns<'_> {
             // Refusals that nobody takes.
             obeyed.map_err(|Gone| Break::Stalled)?;
         }
-        Ok(true)
+        Ok(EDGE_READ_IN_A_ROW)
     }
 
     fn ping(&self) -> Result<(), Break> {
@@ -267,13 +275,14 @@ impl Turns<'_> {
         Ok(self.socket.flush()? || has_any)
     }
 
-    fn sleep(&mut self, heard: Deadline, beat: Deadline) -> Result<(), Break> {
+    /// Until there is something to do. Whether that is reading.
+    fn sleep(&mut self, heard: Deadline, beat: Deadline) -> Result<bool, Break> {
         let socket = &mut *self.socket;
-        if !socket.is_blocked && !self.session.outbox.is_empty() {
-            return Ok(());
-        }
         if socket.ws.get_mut().conn.is_buffered() {
-            return Ok(());
+            return Ok(true);
+        }
+        if !socket.is_blocked && !self.session.outbox.is_empty() {
+            return Ok(false);
         }
         let stalled = if socket.is_blocked { socket.took } else { Deadline::NEVER };
         let until = heard.sooner(beat).sooner(stalled);
@@ -283,10 +292,10 @@ impl Turns<'_> {
             Watch::readable(self.shutdown),
         ];
         wait(&mut watches, until).map_err(|error| Break::Failed(error.to_string()))?;
-        let [_, on_bell, _] = watches.map(|watch| watch.is_ready());
-        if on_bell {
+        let [on_socket, on_bell, _] = watches;
+        if on_bell.is_ready() {
             self.session.outbox.hear();
         }
-        Ok(())
+        Ok(on_socket.can_read())
     }
 }
