@@ -65,9 +65,13 @@ impl Started {
         }
     }
 
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Processor seconds so far.
     pub(crate) fn cpu_seconds(&self) -> io::Result<f64> {
-        process::cpu_seconds(&[self.child.id()])
+        process::cpu_seconds(&[self.id()])
     }
 }
 

@@ -158,6 +158,9 @@ fn run(options: &Options) -> io::Result<bool> {
         is_within &= !verdict.is_too_many();
         counted.add(case.name, spent);
     }
+    if counted.is_empty() {
+        return Err(io::Error::other("nothing that is counted has such a name"));
+    }
     if options.writes {
         recorded.renewed(counted).write()?;
         println!("\nwritten to {}", record::FILE);

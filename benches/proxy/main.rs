@@ -19,6 +19,7 @@ mod conversation;
 mod engine;
 mod figures;
 mod head;
+mod idle;
 mod load;
 mod measures;
 mod memory;
@@ -38,6 +39,9 @@ mod material;
 #[expect(dead_code, reason = "the benchmark `identity` uses all of it")]
 #[path = "../identity/signer.rs"]
 mod signer;
+#[expect(dead_code, reason = "the benchmark `audit` uses all of it")]
+#[path = "../audit/started.rs"]
+mod started;
 
 use std::process::{Command, ExitCode};
 use std::{env, fs, io};
@@ -48,8 +52,8 @@ use crate::measures::{Measure, RUNNING, STARTED_ANEW, Scale, Setting};
 use crate::options::{Options, USAGE};
 use crate::peers::{Directory, Kind, Peer, Programs};
 
-/// A thousand connections at once, some room for the rest, and the same again for the proxies' other side.
-const OPEN_FILES_MIN: u64 = 4096;
+/// HAProxy wants two for each connection that it may have, and some for itself.
+const OPEN_FILES_MIN: u64 = 8448;
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = env::args().skip(1).collect();
@@ -66,7 +70,10 @@ fn main() -> ExitCode {
     };
     let ended = match &options.engine {
         Some(socket) => engine::serve(socket),
-        None => run(&options),
+        None => match options.idle {
+            Some(connections) => idle::run(&options, connections),
+            None => run(&options),
+        },
     };
     match ended {
         Ok(()) => ExitCode::SUCCESS,

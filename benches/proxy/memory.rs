@@ -18,12 +18,17 @@ const PAUSE: Duration = Duration::from_millis(50);
 
 /// What a peer holds once it does nothing any more.
 pub(crate) fn settled(peer: &Peer) -> io::Result<Memory> {
+    settle(|| process::memory(&peer.processes()?))
+}
+
+/// The same of whatever tells what it holds.
+pub(crate) fn settle(told: impl Fn() -> io::Result<Memory>) -> io::Result<Memory> {
     let begun = Instant::now();
-    let mut held = process::memory(&peer.processes()?)?;
+    let mut held = told()?;
     let mut since = begun;
     while since.elapsed() < QUIET {
         thread::sleep(PAUSE);
-        let now = process::memory(&peer.processes()?)?;
+        let now = told()?;
         if now.resident != held.resident {
             (held, since) = (now, Instant::now());
         }

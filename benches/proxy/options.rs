@@ -10,7 +10,8 @@ usage: cargo bench --bench proxy -- [--quick] [--rounds N] [--without haproxy|ng
   --quick         fewer and shorter rounds, smaller streams: under a minute, and less to be believed
   --rounds N      how often everything is measured; the table shows medians
   --without PEER  leave a peer out; one that is not installed is an error otherwise
-  --lookout PATH  measure another build of Lookout";
+  --lookout PATH  measure another build of Lookout
+  --idle N        instead of all that: what N idle connections take of Lookout, and whether it still answers";
 
 /// What to measure and for how long.
 #[derive(Debug)]
@@ -20,6 +21,8 @@ pub(crate) struct Options {
     pub(crate) without: Vec<Kind>,
     pub(crate) lookout: PathBuf,
     pub(crate) filters: Vec<String>,
+    /// How many idle connections, where nothing else is asked for.
+    pub(crate) idle: Option<usize>,
     /// This process shall be the fake Engine, on this socket.
     pub(crate) engine: Option<PathBuf>,
 }
@@ -33,6 +36,7 @@ impl Options {
             without: Vec::new(),
             lookout: PathBuf::from(env!("CARGO_BIN_EXE_lookout")),
             filters: Vec::new(),
+            idle: None,
             engine: None,
         };
         while let Some(argument) = arguments.next() {
@@ -51,6 +55,10 @@ impl Options {
                     other => return Err(format!("--without takes haproxy or nginx, not {other}")),
                 }),
                 "--lookout" => options.lookout = value()?.into(),
+                "--idle" => {
+                    let count = value()?.parse().ok().filter(|&count| (1..=20_000).contains(&count));
+                    options.idle = Some(count.ok_or("--idle is a number from 1 to 20000")?);
+                }
                 "--engine" => options.engine = Some(value()?.into()),
                 other if other.starts_with('-') => return Err(format!("{other} is no option")),
                 word => options.filters.push(word.to_owned()),
