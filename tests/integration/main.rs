@@ -36,6 +36,9 @@ mod signer;
 mod tls_client;
 mod world;
 
+// The longest of all begins first, so that the others run beside it.
+#[path = "torture_times.rs"]
+mod a_minute_and_more;
 mod access;
 mod audit_commands;
 mod audit_crash;
@@ -125,4 +128,22 @@ mod streamed;
 mod throttle;
 mod tls;
 mod told;
+mod torture_bombs;
+mod torture_census;
+mod torture_chunks;
+mod torture_controllers;
+mod torture_departures;
+mod torture_drips;
+mod torture_feeds;
+mod torture_floods;
+mod torture_heads;
+mod torture_lengths;
+mod torture_paths;
+mod torture_pipelines;
+mod torture_reader;
+mod torture_replies;
+mod torture_self;
+mod torture_smuggling;
+mod torture_stand;
+mod torture_storms;
 mod upgrade;
