@@ -88,7 +88,7 @@ fn storm(adapter: &str, events: &str) {
     let page = Checked::of(&agent.ask(request("GET /metrics", "")).text());
     assert!(!page.names().is_empty());
     drop(deaf);
-    before.until_back(&agent);
+    before.until_closed(&agent);
     let all: Value = serde_json::from_slice(&agent.ask(request(list, "")).body).unwrap();
     assert!(all.to_string().matches("\"c999\"").count() >= 1, "the list is whole");
 }
