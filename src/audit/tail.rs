@@ -182,3 +182,123 @@ fn torn(bytes: &[u8]) -> Tail {
     torn.is_ended = line.is_some();
     Tail::Torn(torn)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::super::specimens::dir;
+    use super::*;
+
+    /// How many bytes are torn, what they are, and whether their line has ended.
+    fn told(tail: &Tail) -> Option<(u64, String, bool)> {
+        match tail {
+            Tail::Clean | Tail::Open => None,
+            Tail::Torn(torn) => Some((torn.bytes(), torn.hash(), torn.is_ended)),
+        }
+    }
+
+    fn torn(text: &str, is_ended: bool) -> Option<(u64, String, bool)> {
+        let hash = data_encoding::HEXLOWER.encode(&Sha256::digest(text));
+        Some((text.len() as u64, hash, is_ended))
+    }
+
+    #[test]
+    fn what_was_written_of_a_line_is_told_of_and_nothing_else() {
+        let mut clean = Tail::Clean;
+        clean.tear(b"");
+        assert!(matches!(clean, Tail::Clean), "nothing was written");
+        clean.tear(b"{\"a");
+        assert_eq!((told(&clean), clean.is_unended()), (torn("{\"a", false), true));
+        clean.tear(b"");
+        assert_eq!(told(&clean), torn("{\"a", false));
+        clean.tear(b"bc");
+        assert_eq!(told(&clean), torn("{\"abc", false));
+        clean.leave();
+        assert_eq!((told(&clean), clean.is_unended()), (torn("{\"abc", true), false));
+        clean.tear(b"");
+        assert_eq!(told(&clean), torn("{\"abc", true), "nothing does not begin another line");
+        clean.tear(b"d");
+        assert_eq!(told(&clean), torn("{\"abc\nd", false));
+    }
+
+    #[test]
+    fn the_end_of_the_line_before_is_not_torn() {
+        for (written, expected) in [("", None), ("\n", None), ("\n{", torn("{", false))] {
+            let mut open = Tail::Open;
+            open.tear(written.as_bytes());
+            assert_eq!(told(&open), expected, "{written:?}");
+            assert_eq!(matches!(open, Tail::Open), written.is_empty(), "{written:?}");
+        }
+        let mut open = Tail::Open;
+        assert!(open.is_unended());
+        open.leave();
+        assert!(!open.is_unended());
+    }
+
+    /// What a file with this in it ends with.
+    fn of(test: &str, bytes: &[u8]) -> (Option<u64>, Tail) {
+        let dir = dir(test);
+        let path = dir.join("audit.log");
+        fs::write(&path, bytes).unwrap();
+        let (chain, tail) = of_chain(&File::open(&path).unwrap()).unwrap();
+        fs::remove_dir_all(dir).unwrap();
+        (chain.and_then(|chain| chain.head()).map(|(seq, _)| seq), tail)
+    }
+
+    fn sealed(after: u64, open: &str) -> String {
+        let mut line = open.as_bytes().to_vec();
+        Chain::after(after, [7; 32]).seal(&mut line);
+        String::from_utf8(line).unwrap()
+    }
+
+    #[test]
+    fn a_chain_goes_on_behind_its_last_record() {
+        let (one, two) = (sealed(0, "{\"a\":1"), sealed(1, "{\"b\":2"));
+        for (text, seq, expected) in [
+            (String::new(), None, None),
+            (one.clone(), Some(1), None),
+            (format!("{one}\n"), Some(1), None),
+            (format!("{one}\n{two}\n"), Some(2), None),
+            (format!("{one}\n{two}\n{{\"c"), Some(2), torn("{\"c", false)),
+            (format!("{one}\n{{\"c\nd\n"), Some(1), torn("{\"c\nd", true)),
+            ("{\"c\n".to_owned(), None, torn("{\"c", true)),
+        ] {
+            let (found, tail) = of("goes-on", text.as_bytes());
+            assert_eq!((found, told(&tail)), (seq, expected), "{text}");
+            let ends_open = seq.is_some() && text.ends_with('}');
+            assert_eq!(matches!(tail, Tail::Open), ends_open, "{text}");
+        }
+    }
+
+    #[test]
+    fn without_a_chain_the_last_line_is_whole_if_it_is_json() {
+        let long = format!("{{\"a\":\"{}\"}}", "x".repeat(1024 * 1024 - 8));
+        for (text, is_open, expected) in [
+            (String::new(), false, None),
+            ("{}\n".to_owned(), false, None),
+            ("{}\n{}".to_owned(), true, None),
+            ("{}\n{\"a".to_owned(), false, torn("{\"a", false)),
+            (long, true, None),
+        ] {
+            let dir = dir("lines");
+            let path = dir.join("audit.log");
+            fs::write(&path, &text).unwrap();
+            let tail = of_lines(&File::open(&path).unwrap()).unwrap();
+            fs::remove_dir_all(dir).unwrap();
+            let shown = text.get(..20).unwrap_or(&text);
+            assert_eq!((matches!(tail, Tail::Open), told(&tail)), (is_open, expected), "{shown}");
+        }
+    }
+
+    #[test]
+    fn a_record_is_a_whole_line_wherever_the_window_begins() {
+        let (first, inner) = (sealed(0, "{\"a\":1"), sealed(41, "{\"b\":2"));
+        // As long as what is looked at first; the line that it ends begins a byte before.
+        let frame = inner.len() - "2".len();
+        let inner = sealed(41, &format!("{{\"b\":{}", "2".repeat(BODY_BUFFER_BYTES - frame)));
+        assert_eq!(inner.len(), BODY_BUFFER_BYTES);
+        let (found, tail) = of("window", format!("{first}\nx{inner}").as_bytes());
+        assert_eq!((found, told(&tail)), (Some(1), torn(&format!("x{inner}"), false)));
+    }
+}

@@ -168,6 +168,25 @@ mod tests {
     }
 
     #[test]
+    fn a_network_holds_another_where_all_of_it_lies_within() {
+        for (outer, inner, holds) in [
+            ("10.0.0.0/8", "10.1.0.0/16", true),
+            ("10.0.0.0/8", "10.0.0.0/8", true),
+            ("10.0.0.0/8", "10.0.0.0/7", false),
+            ("10.1.0.0/16", "10.0.0.0/8", false),
+            ("10.0.0.0/8", "11.0.0.0/16", false),
+            ("10.0.0.0/8", "10.9.8.7", true),
+            ("0.0.0.0/0", "::/96", false),
+            ("fd00::/8", "fd00::1", true),
+            ("10.0.0.0/8", "::ffff:10.1.0.0/112", true),
+        ] {
+            assert_eq!(network(outer).holds(&network(inner)), holds, "{outer} {inner}");
+        }
+        assert_eq!(BadNetwork::Address.to_string(), "not an IP address");
+        assert_eq!(BadNetwork::Bits.to_string(), "not a prefix length of this kind of address");
+    }
+
+    #[test]
     fn what_is_no_network_is_refused() {
         for text in
             ["", "/", "/8", "10.0.0", "host", "10.0.0.0.0", " 10.0.0.1", "fe80::1%eth0", "[::1]", "010.0.0.1"]

@@ -229,6 +229,40 @@ mod tests {
         assert_eq!(decode(longer.as_bytes(), 7), Err(Malformed::ChunkHeadTooLong));
         let endless = format!("0\r\n{}", "T: t\r\n".repeat(TRAILER_BYTES_MAX));
         assert_eq!(decode(endless.as_bytes(), 7), Err(Malformed::TrailerTooLarge));
+        let longest = TRAILER_BYTES_MAX - "T:\r\n\r\n".len();
+        let trailer = |length: usize| format!("0\r\nT:{}\r\n\r\n", "t".repeat(length));
+        assert!(decode(trailer(longest).as_bytes(), 7).is_ok_and(|(_, _, ended)| ended));
+        assert_eq!(decode(trailer(longest + 1).as_bytes(), 7), Err(Malformed::TrailerTooLarge));
+    }
+
+    #[test]
+    fn every_digit_of_a_size_counts() {
+        for (size, digits) in [(0x1a, "1A"), (0x1a, "01a"), (0x100, "100"), (0x2f3, "2F3")] {
+            let message = format!("{digits}\r\n{}\r\n0\r\n\r\n", "x".repeat(size));
+            assert_eq!(
+                decode(message.as_bytes(), 99),
+                Ok((vec![b'x'; size], message.len(), true)),
+                "{digits}"
+            );
+        }
+        let mut largest = Decoder::new();
+        largest.cut(b"fffffffffffffff\r\n").unwrap();
+        assert_eq!(largest.direct(), (1 << 60) - 1);
+    }
+
+    #[test]
+    fn content_may_go_by_unseen() {
+        let mut decoder = Decoder::new();
+        assert_eq!(decoder.direct(), 0, "a size comes first");
+        assert_eq!(decoder.cut(b"5\r\n").unwrap(), Cut { framing: 3, content: 0, ended: false });
+        assert_eq!(decoder.direct(), 5);
+        decoder.skip(3);
+        assert_eq!(decoder.direct(), 2);
+        decoder.skip(2);
+        assert_eq!((decoder.direct(), decoder.has_ended()), (0, false));
+        assert_eq!(decoder.cut(b"\r\n0\r\n\r\nnext").unwrap(), Cut { framing: 7, content: 0, ended: true });
+        decoder.skip(9);
+        assert!(decoder.has_ended(), "nothing is skipped where there is no content");
     }
 
     #[test]

@@ -195,6 +195,39 @@ mod tests {
     }
 
     #[test]
+    fn an_answer_is_framed_in_one_way_or_refused() {
+        let length = httparse::Header { name: "content-length", value: b"5" };
+        let coding = httparse::Header { name: "transfer-encoding", value: b"chunked" };
+        let of_answer = |headers: &[_]| Framing::of_answer(Method::Get, Status::OK, headers);
+        assert_eq!(of_answer(&[coding]), Ok(Framing::Chunked));
+        assert_eq!(of_answer(&[length, coding]), Err(Malformed::LengthAndChunked));
+        assert_eq!(of_answer(&[length, length]), Err(Malformed::TwoContentLengths));
+        // What is wrong is wrong, body or none.
+        let of_none = Framing::of_answer(Method::Head, Status::OK, &[length, length]);
+        assert_eq!(of_none, Err(Malformed::TwoContentLengths));
+    }
+
+    #[test]
+    fn content_that_nobody_looks_at_goes_by_in_every_framing() {
+        let mut length = Unframer::new(Framing::Length(5));
+        assert_eq!(length.direct(), 5);
+        length.skip(3);
+        assert_eq!((length.direct(), length.has_ended()), (2, false));
+        length.skip(9);
+        assert_eq!((length.direct(), length.has_ended()), (0, true));
+        let mut chunked = Unframer::new(Framing::Chunked);
+        assert_eq!(chunked.cut(b"5\r\n").unwrap(), Cut { framing: 3, content: 0, ended: false });
+        assert_eq!(chunked.direct(), 5);
+        chunked.skip(5);
+        assert_eq!((chunked.direct(), chunked.has_ended()), (0, false));
+        let mut open = Unframer::new(Framing::UntilClose);
+        open.skip(5);
+        assert_eq!(open.cut(b"abc").unwrap(), Cut { framing: 0, content: 3, ended: false });
+        assert_eq!((open.direct(), open.has_ended()), (0, false), "only its connection ends it");
+        assert!(Unframer::new(Framing::None).has_ended());
+    }
+
+    #[test]
     fn a_body_of_a_length_ends_where_it_says() {
         let mut unframer = Unframer::new(Framing::Length(7));
         assert_eq!(unframer.cut(b"abcd").unwrap(), Cut { framing: 0, content: 4, ended: false });

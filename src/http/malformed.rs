@@ -100,3 +100,53 @@ impl fmt::Display for Malformed {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_reason_has_a_status_of_its_kind_and_a_sentence_of_its_own() {
+        let mut sentences = Vec::new();
+        for (status, reasons) in [
+            (431, &[Malformed::HeadTooLarge, Malformed::TooManyHeaders][..]),
+            (414, &[Malformed::TargetTooLong]),
+            (505, &[Malformed::Version]),
+            (501, &[Malformed::UnknownMethod, Malformed::TransferCoding]),
+            (417, &[Malformed::Expectation]),
+            (
+                400,
+                &[
+                    Malformed::LineEnd,
+                    Malformed::StartLine,
+                    Malformed::HeaderLine,
+                    Malformed::TlsOnPlainPort,
+                    Malformed::NotOriginForm,
+                    Malformed::TargetByte,
+                    Malformed::PercentCode,
+                    Malformed::PathSegment,
+                    Malformed::NoHost,
+                    Malformed::TwoHosts,
+                    Malformed::TwoContentLengths,
+                    Malformed::LengthDigits,
+                    Malformed::LengthAndChunked,
+                    Malformed::ChunkedInHttp10,
+                    Malformed::ChunkSize,
+                    Malformed::ChunkEnd,
+                    Malformed::ChunkHeadTooLong,
+                    Malformed::TrailerTooLarge,
+                ],
+            ),
+        ] {
+            for reason in reasons {
+                assert_eq!(reason.status(), Status(status), "{reason}");
+                sentences.push(reason.to_string());
+            }
+        }
+        assert_eq!(sentences.len(), 25);
+        assert!(sentences.iter().all(|sentence| sentence.len() > 10), "{sentences:?}");
+        sentences.sort_unstable();
+        sentences.dedup();
+        assert_eq!(sentences.len(), 25, "two reasons share a sentence");
+    }
+}

@@ -63,7 +63,9 @@ mod tests {
     #[test]
     fn names_are_read_as_they_are_written() {
         for name in ["DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"] {
-            assert_eq!(Method::parse(name).unwrap().as_str(), name);
+            let method = Method::parse(name).unwrap();
+            assert_eq!((method.as_str(), method.to_string().as_str()), (name, name));
+            assert_eq!(method.is_safe(), ["GET", "HEAD", "OPTIONS"].contains(&name), "{name}");
         }
         for other in ["get", "CONNECT", "TRACE", "PRI", ""] {
             assert_eq!(Method::parse(other), None);

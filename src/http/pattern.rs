@@ -51,6 +51,8 @@ mod tests {
             ("/a/{*}/c", "/a//c", None),
             ("/a/{*}/c", "/a/c", None),
             ("/a", "/a/", None),
+            ("/a", "/b", None),
+            ("/a/{}/c", "/a/b/d", None),
             ("/a/{}", "/a", None),
             ("/a/{*}", "/a/", None),
             ("/a/b", "/a/{}", None),

@@ -79,3 +79,47 @@ impl Status {
         (100..200).contains(&self.0) || self.0 == 204 || self.0 == 304
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// As RFC 9110 and RFC 6585 name them.
+    const REASONS: &str = "200 OK; 202 Accepted; 204 No Content; 400 Bad Request; 401 Unauthorized; 403 Forbidden; \
+        404 Not Found; 405 Method Not Allowed; 409 Conflict; 413 Content Too Large; 414 URI Too Long; \
+        415 Unsupported Media Type; 417 Expectation Failed; 429 Too Many Requests; \
+        431 Request Header Fields Too Large; 500 Internal Server Error; 501 Not Implemented; 502 Bad Gateway; \
+        503 Service Unavailable; 504 Gateway Timeout; 505 HTTP Version Not Supported";
+
+    #[test]
+    fn codes_have_the_reasons_they_have_everywhere() {
+        let known: Vec<_> = REASONS.split("; ").filter_map(|line| line.split_once(' ')).collect();
+        for code in 100..600 {
+            let status = Status(code);
+            let digits = code.to_string();
+            assert_eq!(status.digits(&mut [0; 3]), digits.as_bytes());
+            let reason = known.iter().find(|(known, _)| *known == digits).map_or("", |(_, reason)| reason);
+            assert_eq!(status.reason(), reason, "{code}");
+        }
+        assert_eq!(known.len(), 21);
+    }
+
+    #[test]
+    fn some_codes_mean_that_no_body_follows_or_that_another_head_does() {
+        for (code, is_interim, is_bodiless, is_server_error) in [
+            (99, false, false, false),
+            (100, true, true, false),
+            (101, false, true, false),
+            (199, true, true, false),
+            (200, false, false, false),
+            (204, false, true, false),
+            (304, false, true, false),
+            (499, false, false, false),
+            (500, false, false, true),
+        ] {
+            let status = Status(code);
+            let told = (status.is_interim(), status.is_bodiless(), status.is_server_error());
+            assert_eq!(told, (is_interim, is_bodiless, is_server_error), "{code}");
+        }
+    }
+}

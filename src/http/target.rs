@@ -124,6 +124,15 @@ mod tests {
     }
 
     #[test]
+    fn a_query_is_everything_behind_the_first_question_mark_as_it_came() {
+        for (raw, query) in
+            [("/a", None), ("/a?", Some("")), ("/a?b=%2e%2E&c", Some("b=%2e%2E&c")), ("/a?b?c", Some("b?c"))]
+        {
+            assert_eq!(Target::parse(raw).unwrap().query(), query, "{raw}");
+        }
+    }
+
+    #[test]
     fn what_two_readers_could_read_differently_is_refused() {
         for (raw, why) in [
             ("", Malformed::NotOriginForm),

@@ -279,6 +279,64 @@ fn the_files_of_a_trail_are_read_as_one() {
 }
 
 #[test]
+fn a_head_that_is_not_among_the_records_is_missing_on_its_side() {
+    let lines = trail();
+    let shown = lines[10..20].concat();
+    let with_head =
+        |seq| verify(&[&shown], Expected { first: None, head: Some((seq, of(&lines[..20]).unwrap().head)) });
+    let missing = |line, from, to| Err(fault(line, from, What::Missing { from, to }));
+    assert_eq!(with_head(21), missing(10, 21, 21));
+    assert_eq!(with_head(30), missing(10, 21, 30));
+    assert_eq!(with_head(10), missing(10, 10, 10));
+    assert_eq!(with_head(1), missing(10, 1, 10));
+    assert!(with_head(20).is_ok());
+    // The first one is there too, and is another one.
+    assert_eq!(with_head(11), Err(fault(1, 11, What::Changed)));
+    let first = of(&lines[..11]).unwrap().head;
+    assert!(verify(&[&shown], Expected { first: None, head: Some((11, first)) }).is_ok());
+}
+
+#[test]
+fn a_trail_begins_where_it_is_expected_to() {
+    let lines = trail();
+    let from = |first| verify(&[&lines[4..].concat()], Expected { first: Some(first), head: None });
+    assert_eq!(from(5).unwrap().first, 5);
+    assert_eq!(from(4), Err(fault(1, 5, What::Missing { from: 4, to: 4 })));
+    assert_eq!(from(6), Err(fault(1, 5, What::Reordered)));
+    // The very first record stands behind nothing.
+    let behind = [sealed(&mut Chain::after(0, [7; 32]), &request(1))];
+    assert_eq!(of(&behind), Err(fault(1, 1, What::Changed)));
+    assert_eq!(verify(&[&behind.concat()], Expected::default()), Err(fault(1, 1, What::Changed)));
+}
+
+#[test]
+fn the_first_record_that_stands_twice_is_named_where_it_stands_again() {
+    let lines = trail();
+    let twice = [&lines[..4], &lines[..1], &lines[4..]].concat();
+    assert_eq!(of(&twice), Err(fault(5, 1, What::Reordered)));
+    // Behind a gap, one that does not fill it does not explain it.
+    let early = |later: usize| of(&[&lines[..2], &lines[4..5], &lines[later..=later]].concat());
+    assert_eq!(early(1), Err(fault(3, 5, What::Missing { from: 3, to: 4 })));
+    assert_eq!(early(2), Err(fault(3, 5, What::Reordered)));
+}
+
+#[test]
+fn no_more_keys_sign_than_may() {
+    let most = u8::try_from(AUDIT_KEYS_MAX).unwrap();
+    let mut chain = Chain::new();
+    let mut lines = Vec::new();
+    for key in (0..most).chain([0, most - 1]) {
+        let checkpoint = checkpoint(&chain, key);
+        lines.push(sealed(&mut chain, &checkpoint));
+    }
+    let report = of(&lines).unwrap();
+    assert_eq!((report.keys.len(), report.checkpoints), (AUDIT_KEYS_MAX, u64::from(most) + 2));
+    let checkpoint = checkpoint(&chain, most);
+    lines.push(sealed(&mut chain, &checkpoint));
+    assert_eq!(of(&lines), Err(fault(u64::from(most) + 3, u64::from(most) + 3, What::Forged)));
+}
+
+#[test]
 fn bytes_that_are_no_record_stand_behind_one_that_tells_of_them() {
     let mut chain = Chain::new();
     let first = sealed(&mut chain, &request(1));
@@ -308,6 +366,9 @@ fn bytes_that_are_no_record_stand_behind_one_that_tells_of_them() {
     let untold = [lines[0].clone(), lines[1].clone(), lines[3].clone()];
     assert_eq!(of(&untold), Err(fault(2, 2, What::Cut)));
     assert_eq!(of(&lines[..2]), Err(fault(2, 2, What::Cut)));
+    // What the first one tells of may stand in a file that is not shown.
+    let later = verify(&[&lines[2..].concat()], Expected::default()).unwrap();
+    assert_eq!((later.first, later.records, later.torn, later.lost), (2, 2, 0, 3));
 }
 
 #[test]

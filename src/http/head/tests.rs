@@ -121,6 +121,23 @@ fn a_head_cut_anywhere_is_found_as_in_the_whole() {
 }
 
 #[test]
+fn lines_before_the_first_one_are_no_head_that_is_waited_for() {
+    for (received, found) in [
+        ("", None),
+        ("\r", None),
+        ("\r\n", None),
+        ("\r\n\r", None),
+        ("\r\n\r\n", Some((2, 4))),
+        ("\rGET / HTTP/1.1\r\n\r\n", Some((0, 19))),
+        ("\r\n\rGET / HTTP/1.1\r\n\r\n", Some((2, 21))),
+    ] {
+        assert_eq!(end_of_head(received.as_bytes(), 0), Ok(found), "{received:?}");
+    }
+    assert_eq!(refusal("\r\n\r\n"), Malformed::StartLine);
+    assert_eq!(refusal("\rGET / HTTP/1.1\r\nHost: h\r\n\r\n"), Malformed::LineEnd);
+}
+
+#[test]
 fn the_largest_head_is_taken_and_one_byte_more_is_not() {
     let around = with_header("X: ").len();
     let fill = |more| with_header(&format!("X: {}", "a".repeat(HEAD_BYTES_MAX - around + more)));
@@ -140,6 +157,29 @@ fn a_target_that_never_ends_is_refused_before_the_head_is_full() {
 }
 
 #[test]
+fn a_first_line_is_waited_for_as_long_as_a_target_may_be() {
+    let first = |length: usize| format!("GET /{}", "x".repeat(length - 5));
+    assert_eq!(end_of_head(first(TARGET_BYTES_MAX).as_bytes(), 0), Ok(None));
+    assert_eq!(end_of_head(first(TARGET_BYTES_MAX + 1).as_bytes(), 0), Err(Malformed::TargetTooLong));
+}
+
+#[test]
+fn fields_with_names_of_the_same_length_are_others() {
+    with_head(&with_header("Date: d\r\nConnection: upgrade\r\nUpgrade: tcp\r\nReferer: r"), |head| {
+        assert_eq!(head.upgrade, Some(&b"tcp"[..]));
+    });
+    with_head(&with_header("Connection: upgrade\r\nReferer: r"), |head| assert_eq!(head.upgrade, None));
+    with_head(&with_header("Cookie: c\r\nAccept: a"), |head| assert!(!head.expects_continue));
+}
+
+#[test]
+fn whoever_speaks_the_older_version_waits_for_no_word() {
+    with_head(&with_header("Expect: 100-continue"), |head| assert!(head.expects_continue));
+    let older = "POST / HTTP/1.0\r\nContent-Length: 1\r\nExpect: 100-continue\r\n\r\n";
+    with_head(older, |head| assert!(!head.expects_continue));
+}
+
+#[test]
 fn the_last_header_that_fits_is_taken_and_one_more_is_not() {
     let lines = |count: usize| with_header(&vec!["X: y"; count].join("\r\n"));
     with_head(&lines(HEADER_COUNT_MAX - 1), |head| assert_eq!(head.headers.len(), HEADER_COUNT_MAX));
@@ -153,7 +193,7 @@ fn an_answer_says_its_status_and_framing() {
     let answer = response_head(head, Method::Post, &mut room).unwrap();
     assert_eq!((answer.status, answer.reason), (Status::SWITCHING_PROTOCOLS, "UPGRADED"));
     assert_eq!((answer.framing, answer.keep_alive), (Framing::None, true));
-    assert!(answer.is_nominated("x-a"));
+    assert!(answer.is_nominated("x-a") && !answer.is_nominated("x-b"));
     for broken in ["HTTP/1.1 99 x", "HTTP/1.1 600 x", "HTTP/3 200 x", "SSH-2.0-x", "HTTP/1.1 200 a\u{7f}"] {
         let head = format!("{broken}\r\n\r\n");
         assert!(response_head(head.as_bytes(), Method::Get, &mut slots()).is_err(), "{broken}");

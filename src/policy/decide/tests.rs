@@ -234,6 +234,48 @@ fn images_are_judged_by_their_names() {
 }
 
 #[test]
+fn an_image_is_its_name_with_its_tag_or_digest() {
+    let asks = |images: &str, query: &str| {
+        let limited = grant(&format!(r#"allow="pull",image="{images}""#));
+        reason(&limited, Method::Post, &format!("/images/create?fromImage={query}"))
+    };
+    for (images, query, expected) in [
+        ("redis:7", "redis&tag=7", "allowed"),
+        ("redis:7", "redis&tag=8", "image"),
+        ("redis:7", "redis&tag=", "image"),
+        ("redis", "redis&tag=", "allowed"),
+        ("redis@sha256:00", "redis&tag=sha256:00", "allowed"),
+        ("redis:sha256", "redis&tag=sha256:00", "image"),
+        // Whatever its name is: what may be an id, or is no reference, has none.
+        ("*", "redis&tag=7", "allowed"),
+        ("*", "deadbeef", "image"),
+        ("*", "sha256:deadbeef", "image"),
+        ("*", "red%20is", "image"),
+    ] {
+        assert_eq!(asks(images, query), expected, "{images} {query}");
+    }
+    for (first, length, expected) in
+        [("r", REFERENCE_BYTES_MAX, "allowed"), ("r", REFERENCE_BYTES_MAX + 1, "image"), ("_", 9, "image")]
+    {
+        let name = format!("{first}{}", "x".repeat(length - 1));
+        assert_eq!(asks("*", &name), expected, "{length} of {first}");
+    }
+}
+
+#[test]
+fn nobody_with_limits_filters_by_what_may_be_out_of_reach() {
+    let before = "/images/json?filters={%22before%22:[%22x%22]}";
+    for (options, expected) in [
+        (r#"allow="view""#, "allowed"),
+        (r#"allow="view",label="team=web""#, "query"),
+        (r#"allow="view",image="redis""#, "query"),
+        (r#"allow="view",label="team=web",image="redis""#, "query"),
+    ] {
+        assert_eq!(reason(&grant(options), Method::Get, before), expected, "{options}");
+    }
+}
+
+#[test]
 fn objects_are_looked_up_and_forwarded_by_their_full_ids() {
     let shelf = || {
         Shelf(HashMap::from([
@@ -282,4 +324,13 @@ fn objects_are_looked_up_and_forwarded_by_their_full_ids() {
     let plain = grant(r#"allow="view,exec""#);
     assert_eq!(settled(&plain, Method::Get, "/containers/other/json").unwrap(), "/containers/other/json");
     assert!(settled(&plain, Method::Get, "/exec/other/json").is_err(), "a command is its maker's");
+}
+
+#[test]
+fn saved_images_are_looked_up_for_those_whose_images_are_limited_and_for_nobody_else() {
+    for (options, is_settled) in [(r#"allow="dump""#, true), (r#"allow="dump",image="*""#, false)] {
+        let grant = grant(options);
+        let mut order = ask(&grant, Method::Get, "/images/get?names=redis").unwrap();
+        assert_eq!(order.settle(&grant, None, &mut Shelf(HashMap::new())).is_ok(), is_settled, "{options}");
+    }
 }
