@@ -1,56 +1,51 @@
 //! Doors for the fuzzers; built only under `cfg(fuzzing)`.
 
 mod authority;
+mod golden;
 mod guard;
 mod loose;
 mod tells;
+mod wire;
 
 use std::net::IpAddr;
 use std::time::Duration;
 
 use crate::auth::keyring::line;
 use crate::auth::{Claim, Keyring, Network, Nonces, Phc, Window, client, ed25519_key_of, pkcs8};
-use crate::http::{self, Framing, Method, Unframer, end_of_head, slots};
+use crate::http::{self, slots};
 
 pub use authority::{decide, json, query, sieve};
 pub use guard::guard;
 pub use tells::{image_reference, inspections, log_stream, moment, proc_files};
-
-/// A request's head, as the server finds and reads it.
-pub fn request_head(bytes: &[u8]) {
-    if let Ok(Some((start, end))) = end_of_head(bytes, 0) {
-        assert!(start <= end && end <= bytes.len(), "a head lies within what was received");
-        let head = bytes.get(start..end).unwrap_or_default();
-        let _ = http::request_head(head, &mut slots());
-    }
-}
-
-/// The head of an answer.
-pub fn response_head(bytes: &[u8]) {
-    if let Ok(Some((start, end))) = end_of_head(bytes, 0) {
-        let head = bytes.get(start..end).unwrap_or_default();
-        let _ = http::response_head(head, Method::Get, &mut slots());
-    }
-}
-
-/// A chunked body whole and byte by byte: both readings agree.
-pub fn framing(bytes: &[u8]) {
-    let whole = unframe(bytes, bytes.len().max(1));
-    assert_eq!(whole, unframe(bytes, 1), "a body cut anywhere reads as the whole does");
-}
+pub use wire::{chunked, framing, request_head, response_head};
 
 /// A target.
 pub fn target(bytes: &[u8]) {
-    if let Ok(text) = std::str::from_utf8(bytes) {
-        if let Ok(target) = http::Target::parse(text) {
-            assert!(!target.path().split('/').any(|segment| segment == ".."), "no segment leads upwards");
-        }
+    if let Ok(text) = std::str::from_utf8(bytes)
+        && let Ok(target) = http::Target::parse(text)
+    {
+        assert!(!target.path().split('/').any(|segment| segment == ".."), "no segment leads upwards");
     }
 }
 
 /// A message of a controller's.
 pub fn edge_message(bytes: &[u8]) {
     crate::edge::fuzzing::message(bytes);
+}
+
+/// A whole session: how it was agreed on, and what the controller says in it.
+pub fn edge_session(bytes: &[u8]) {
+    crate::edge::fuzzing::session(bytes);
+}
+
+/// A message of an assistant's.
+pub fn json_rpc(bytes: &[u8]) {
+    crate::api::fuzzing::rpc(bytes);
+}
+
+/// The files of a trail, or what was done to those of one that was whole.
+pub fn audit_verify(bytes: &[u8]) {
+    crate::audit::fuzzing::verify(bytes);
 }
 
 /// An address of a controller's, a line feed, and its answer to the upgrade.
@@ -146,20 +141,4 @@ pub fn certificate(bytes: &[u8]) {
             assert!(bytes.windows(key.len()).any(|window| window == key), "the key stands in it");
         }
     }
-}
-
-/// The content of a chunked body that arrives in pieces, or what is wrong with it.
-fn unframe(bytes: &[u8], step: usize) -> Result<Vec<u8>, http::Malformed> {
-    let (mut unframer, mut content) = (Unframer::new(Framing::Chunked), Vec::new());
-    for piece in bytes.chunks(step) {
-        let mut rest = piece;
-        while !rest.is_empty() && !unframer.has_ended() {
-            let cut = unframer.cut(rest)?;
-            let (_, after) = rest.split_at(cut.framing);
-            let (run, after) = after.split_at(cut.content);
-            content.extend_from_slice(run);
-            rest = after;
-        }
-    }
-    Ok(content)
 }

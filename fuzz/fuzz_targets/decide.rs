@@ -1,4 +1,4 @@
-//! A key and a request: what is allowed is in the grant, and stays allowed as it is written anew.
+//! A key and a request: what is allowed is in the grant and the golden matrix, and stays so as it is written anew.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

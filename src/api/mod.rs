@@ -7,6 +7,8 @@ mod contract;
 mod errand;
 mod exchange;
 mod failure;
+#[cfg(fuzzing)]
+pub(crate) mod fuzzing;
 mod inquiry;
 mod machine;
 mod reserved;

@@ -5,6 +5,8 @@
 
 mod chain;
 mod file;
+#[cfg(fuzzing)]
+pub(crate) mod fuzzing;
 mod members;
 mod record;
 mod recordings;

@@ -1,5 +1,9 @@
 //! Doors for the fuzzers, to what only this room sees.
 
+mod session;
+
+pub(crate) use session::session;
+
 use super::call::{Agreed, Call};
 use super::envelope::{Message, read};
 use super::upgrade::Question;
@@ -20,7 +24,7 @@ pub(crate) fn message(bytes: &[u8]) {
         assert_eq!(head.target.raw(), path, "what is asked for is what was named");
         assert_eq!(head.method.as_str(), method, "and in that way");
         // The request line, the fields, and the empty line.
-        assert_eq!(head.headers.len() + 2, lines, "no value breaks out of its line");
+        assert_eq!(head.headers.len().saturating_add(2), lines, "no value breaks out of its line");
         let hosts = head.headers.iter().filter(|field| field.name.eq_ignore_ascii_case("host")).count();
         assert_eq!(hosts, 1, "nobody names another host");
     }

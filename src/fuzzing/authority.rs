@@ -1,6 +1,7 @@
 //! Doors to what a caller may do: the decision, the parameters, and JSON as it is read and told.
 #![expect(clippy::panic, reason = "a panic is a finding")]
 
+use super::golden;
 use super::guard::Shelf;
 use super::loose::Loose;
 use crate::auth::{Class, Classes, Grant, Keyring, Label};
@@ -13,8 +14,8 @@ use crate::policy::json::Json;
 use crate::policy::row::{Reach, Row};
 use crate::policy::sieve::{Judge, Shape, Sieve};
 
-/// Lines: a key's options, a method with its target, and fields. What is allowed is in the grant, goes on as a
-/// target that is allowed again and written the same, and is not taken away by one class more.
+/// Lines: a key's options, a method with its target, and fields. What is allowed is in the grant and in the golden
+/// matrix, goes on as a target that is allowed again and written the same, and is not taken away by one class more.
 pub fn decide(bytes: &[u8]) {
     let mut lines = bytes.split(|&byte| byte == b'\n');
     let Some(grant) = lines.next().and_then(grant_of) else { return };
@@ -29,7 +30,10 @@ pub fn decide(bytes: &[u8]) {
     let asked = Asked::of(&head);
     let Ok(mut order) = decided(&grant, &asked) else { return };
     let (row, target) = (order.row, order.target());
-    assert!(grant.has(row.class), "{} needs class {}", row.pattern, row.class);
+    let is_granted = row.reach == Reach::Anyone || grant.has(row.class);
+    assert!(is_granted, "{} needs class {}", row.pattern, row.class);
+    let is_golden = golden::lets(&grant, asked.method.as_str(), asked.path);
+    assert!(is_golden, "{} {} is more than the golden matrix allows", asked.method.as_str(), asked.path);
     assert!(
         order.version().is_none_or(|minor| (24..=99).contains(&minor)),
         "{target} is of no known version"
@@ -59,6 +63,8 @@ fn stays(row: &'static Row, target: &str, grant: &Grant, asked: &Asked<'_>) {
         Err(bad) => panic!("{target} is no target: {bad}"),
     };
     let asked = Asked { path: read.path(), query: read.query().unwrap_or(""), ..*asked };
+    let is_golden = golden::lets(grant, asked.method.as_str(), asked.path);
+    assert!(is_golden, "{target} goes on, and is more than the golden matrix allows");
     let order = decided(grant, &asked).unwrap_or_else(|why| panic!("{target} was allowed, and now {why}"));
     assert!(std::ptr::eq(order.row, row), "{target} is of another route now: {}", order.row.pattern);
     assert_eq!(order.target(), target, "what was written anew stays as it is");

@@ -1,6 +1,8 @@
 //! The model context protocol: a few tools with which an assistant reads this host, and changes nothing.
 
 mod containers;
+#[cfg(fuzzing)]
+pub(crate) mod fuzzing;
 mod logs;
 mod rpc;
 mod schemas;
