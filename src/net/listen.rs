@@ -336,6 +336,21 @@ mod tests {
     }
 
     #[test]
+    fn times_may_change_while_the_longest_idle_guest_is_looked_for() {
+        let (guests, mut arrive) = guests(STRANGERS_PER_PEER_MAX);
+        let here: Vec<_> = (1..=STRANGERS_PER_PEER_MAX as u64).map(|n| (n, arrive().unwrap())).collect();
+        std::thread::scope(|scope| {
+            let looking = scope.spawn(|| (0..2000).any(|_| guests.close_longest_idle()));
+            while !looking.is_finished() {
+                for (n, (guest, _)) in &here {
+                    guest.seat.since.fetch_xor(n * 7919, Ordering::Relaxed);
+                }
+            }
+            assert!(!looking.join().unwrap(), "all of them are busy");
+        });
+    }
+
+    #[test]
     fn strangers_share_and_known_guests_do_not_count() {
         let (guests, mut arrive) = guests(STRANGERS_PER_PEER_MAX + 2);
         let mut here: Vec<_> = (0..STRANGERS_PER_PEER_MAX).map(|_| arrive().unwrap()).collect();
