@@ -1,6 +1,6 @@
 //! What the agent needs of the file system once it runs: what it was told of, and nothing beside it.
 
-use std::path::{Path, PathBuf};
+use std::path::{Path, PathBuf, absolute};
 
 use super::compose::{self, Stacks};
 use super::edge;
@@ -51,7 +51,8 @@ pub(super) fn reach(environment: &Environment) -> Vec<Place> {
         around(&file).into_iter().for_each(|path| keep(keys, path));
     }
     // It is put aside and begun anew under the same name.
-    if let Some(file) = at(environment, &AUDIT_LOG) {
+    let is_stream = matches!(environment.text(&AUDIT_LOG), Ok(Some("stdout" | "stderr")));
+    if let Some(file) = at(environment, &AUDIT_LOG).filter(|_| !is_stream) {
         around(&file).into_iter().for_each(|path| keep(Right::Own, path));
     }
     if let Some(dir) = at(environment, &STATE_DIR) {
@@ -73,9 +74,9 @@ pub(super) fn reach(environment: &Environment) -> Vec<Place> {
     places
 }
 
-/// The path that a variable holds, where it is one.
+/// The path that a variable holds, from where the agent was started.
 fn at(environment: &Environment, row: &'static Variable) -> Option<PathBuf> {
-    environment.text(row).ok().flatten().map(PathBuf::from).filter(|path| path.is_absolute())
+    absolute(environment.text(row).ok().flatten()?).ok()
 }
 
 /// The directory of a file, as one that takes its place is another file; that of what it leads to, where it is a link.
@@ -107,7 +108,9 @@ mod tests {
 
     #[test]
     fn without_files_it_needs_the_kernels_figures_alone() {
-        assert_eq!(reached(&[("TOKEN", "t")]), [(Right::Read, "/proc".to_owned())]);
+        for values in [("TOKEN", "t"), ("AUDIT_LOG", "stdout"), ("AUDIT_LOG", "stderr")] {
+            assert_eq!(reached(&[values]), [(Right::Read, "/proc".to_owned())]);
+        }
     }
 
     #[test]
@@ -116,8 +119,17 @@ mod tests {
             reached(&[("TOKEN_FILE", "/no/such/token"), ("TLS_KEY", "/key"), ("AUDIT_LOG", "/dev/fd/2")]);
         assert!(has(&places, Right::Read, "/no/such") && has(&places, Right::Read, "/key"));
         assert!(!places.iter().any(|(_, path)| ["/", "/dev", "/no"].contains(&path.as_str())), "{places:?}");
-        let places = reached(&[("AUDIT_LOG", "/dev/null"), ("STATE_DIR", "relative")]);
+        let places = reached(&[("AUDIT_LOG", "/dev/null")]);
         assert_eq!(places[1..], [(Right::Own, "/dev/null".to_owned())]);
+    }
+
+    #[test]
+    fn a_path_may_begin_where_the_agent_was_started() {
+        let here = std::env::current_dir().unwrap();
+        for (named, dir) in [("keys", here.clone()), ("lookout-none/keys", here.join("lookout-none"))] {
+            let places = reached(&[("AUTHORIZED_KEYS", named)]);
+            assert!(has(&places, Right::Read, dir.to_str().unwrap()), "{places:?}");
+        }
     }
 
     #[test]
