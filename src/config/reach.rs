@@ -74,9 +74,10 @@ pub(super) fn reach(environment: &Environment) -> Vec<Place> {
     places
 }
 
-/// The path that a variable holds, from where the agent was started.
+/// The path that a variable holds, from where the agent was started. An address is none, and may hold a secret.
 fn at(environment: &Environment, row: &'static Variable) -> Option<PathBuf> {
-    absolute(environment.text(row).ok().flatten()?).ok()
+    let text = environment.text(row).ok().flatten().filter(|text| !text.contains("://"))?;
+    absolute(text).ok()
 }
 
 /// The directory of a file, as one that takes its place is another file; that of what it leads to, where it is a link.
